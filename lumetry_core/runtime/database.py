@@ -1,0 +1,222 @@
+"""Transactions on SQLite or PostgreSQL.
+
+SQLite: WAL with `synchronous=FULL`, one writer connection whose transactions start with `BEGIN IMMEDIATE`, a pool of read-only
+connections. PostgreSQL: pooled connections; reads see one snapshot. A database that cannot be used fails with STORE_UNAVAILABLE.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Integer, MetaData, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import CursorResult, Dialect, make_url
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy.schema import Table
+from sqlalchemy.sql.base import Executable
+from sqlalchemy.types import TypeDecorator
+
+from lumetry_core.runtime.clock import from_ms, to_ms
+from lumetry_core.runtime.errors import LumetryError, Reason
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""Every store registers its tables here."""
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""Type of row numbers; with `primary_key=True` and `sqlite_autoincrement=True` on the table they are never used twice."""
+
+SQLITE_BUSY_MS = 15_000
+SQLITE_READERS = 4
+POSTGRES_POOL = 12
+
+
+class Time(TypeDecorator[datetime]):
+    """An aware UTC time, stored as milliseconds since the Unix epoch: exact, sortable and cheap on both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        """Python to database."""
+        return None if value is None else to_ms(value)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        """Database to Python."""
+        return None if value is None else from_ms(value)
+
+
+class Transaction:
+    """One transaction. Stores execute statements on it; it wakes other stages once it is committed."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.connection = connection
+        self.is_postgresql = connection.dialect.name == "postgresql"
+        self.wakes: set[str] = set()
+
+    async def execute(
+        self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
+    ) -> CursorResult[Any]:
+        """Runs a Core statement; a list of parameters runs it for each."""
+        return await self.connection.execute(statement, parameters)
+
+    def insert(self, table: Table) -> sqlite.Insert:
+        """An insert that knows `on_conflict_do_nothing` and `on_conflict_do_update`, which both databases spell alike."""
+        return postgresql.insert(table) if self.is_postgresql else sqlite.insert(table)  # type: ignore[return-value]
+
+    def wake(self, channel: str) -> None:
+        """Wakes whoever waits for `channel`, in every process, when and only when this transaction is committed."""
+        self.wakes.add(channel)
+
+
+class Database:
+    """The one database of a deployment."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, on_wake: Callable[[str], None]) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._on_wake = on_wake
+        self.is_postgresql = writer.dialect.name == "postgresql"
+        self.write_problem: str | None = None
+        """What the last failed write said; None since the last one that succeeded."""
+
+    @property
+    def url(self) -> str:
+        """The SQLAlchemy address, password included."""
+        return self._writer.url.render_as_string(hide_password=False)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Transaction]:
+        """A transaction that is committed at the end of the block and rolled back when it raises.
+
+        Fails with STORE_UNAVAILABLE when the database cannot be written; then nothing was.
+        """
+        try:
+            async with self._writer.connect() as connection, connection.begin():
+                transaction = Transaction(connection)
+                yield transaction
+                if self.is_postgresql:
+                    for channel in sorted(transaction.wakes):
+                        await connection.execute(text("SELECT pg_notify('lumetry', :channel)"), {"channel": channel})
+        except (TimeoutError, DBAPIError, OSError) as error:
+            if is_unavailable(error):
+                self.write_problem = type(error).__name__
+                raise unavailable() from error
+            raise
+        self.write_problem = None
+        for channel in transaction.wakes:
+            self._on_wake(channel)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """A read-only transaction that sees one snapshot. Fails with STORE_UNAVAILABLE."""
+        try:
+            async with self._reader.connect() as connection, connection.begin():
+                yield Transaction(connection)
+        except (TimeoutError, DBAPIError, OSError) as error:
+            if is_unavailable(error):
+                raise unavailable() from error
+            raise
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: None, *, synchronous: str = "FULL") -> Database:
+    """Opens the database; connections are made when they are needed.
+
+    Args:
+        url: `sqlite:///path` or `postgresql://…`.
+        on_wake: Called after a commit with each channel that it wakes.
+        synchronous: SQLite's durability. NORMAL may lose answers already given when power fails.
+    """
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        address = parsed.set(drivername="postgresql+asyncpg")
+        writer = create_async_engine(address, pool_size=POSTGRES_POOL, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        return Database(writer, create_postgres_reader(address), on_wake)
+    path = parsed.database or ""
+    writer = create_async_engine(
+        f"sqlite+aiosqlite:///{path}",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=1,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"timeout": SQLITE_BUSY_MS / 1000},
+    )
+    reader = create_async_engine(
+        f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=SQLITE_READERS,
+        max_overflow=0,
+        pool_timeout=60,
+        connect_args={"timeout": SQLITE_BUSY_MS / 1000},
+    )
+    prepare_sqlite(writer, f"PRAGMA journal_mode=WAL;PRAGMA synchronous={synchronous};PRAGMA foreign_keys=ON", "BEGIN IMMEDIATE")
+    prepare_sqlite(reader, "PRAGMA query_only=ON", "BEGIN")
+    return Database(writer, reader, on_wake)
+
+
+def create_postgres_reader(address: Any) -> AsyncEngine:  # noqa: ANN401 -- SQLAlchemy's URL type
+    """An engine whose transactions are read-only snapshots."""
+    return create_async_engine(
+        address,
+        pool_size=POSTGRES_POOL,
+        pool_pre_ping=True,
+        isolation_level="REPEATABLE READ",
+        connect_args={"server_settings": {"default_transaction_read_only": "on"}},
+    )
+
+
+def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str) -> None:
+    """Sets the pragmas of each new connection and the statement that starts its transactions."""
+
+    def on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's adapter has no public type
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in pragmas.split(";"):
+            cursor.execute(pragma)
+        cursor.close()
+
+    event.listen(engine.sync_engine, "connect", on_connect)
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Whether the database, not the statement, is at fault: worth a retry, and never a bug of the caller."""
+    if not isinstance(error, DBAPIError):
+        return True
+    if error.connection_invalidated:
+        return True
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    if code is not None:
+        return code & 0xFF in SQLITE_UNAVAILABLE
+    state = str(getattr(error.orig, "sqlstate", "") or "")
+    return state[:2] in POSTGRES_UNAVAILABLE or state in ("40001", "40P01")
+
+
+SQLITE_UNAVAILABLE = {5, 6, 8, 10, 11, 13, 14, 26}
+"""BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB."""
+POSTGRES_UNAVAILABLE = {"08", "53", "57", "58", "25"}
+"""Connection, resources, operator intervention, system error, read-only transaction."""
+
+
+def unavailable() -> LumetryError:
+    """The failure of a store that cannot be used now."""
+    return LumetryError(
+        Reason.STORE_UNAVAILABLE,
+        "The store cannot be used at the moment. Nothing was changed.",
+        retry_after_seconds="1",
+    )

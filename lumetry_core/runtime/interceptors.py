@@ -1,0 +1,226 @@
+"""What happens around every RPC: request context, the caller's right to call, and failures turned into statuses.
+
+A servicer contains none of this. It asks `current_caller()` and lets exceptions pass.
+"""
+
+import ipaddress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import grpc
+import structlog
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from lumetry.access.v1 import permission_pb2
+from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
+from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason
+from lumetry_core.runtime.identifiers import new_uuid
+
+log = structlog.get_logger(__name__)
+
+ERROR_DOMAIN = "lumetry"
+USER_CREDENTIALS = frozenset({CredentialKind.INTERACTIVE, CredentialKind.API_TOKEN})
+BEARER = "bearer "
+
+_caller: ContextVar[Caller] = ContextVar("caller")
+_origin: ContextVar["Origin"] = ContextVar("origin")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a call comes from. A gateway on this host speaks for its client."""
+
+    request_id: str
+    address: str | None
+    user_agent: str | None
+    secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who may call an RPC, read from its method option."""
+
+    any_of: frozenset[Permission]
+    credentials: frozenset[CredentialKind]
+    public: bool
+
+
+class Authenticate(Protocol):
+    """Finds the caller behind a secret. Raises UNAUTHENTICATED when there is none."""
+
+    async def __call__(self, origin: Origin) -> Caller:
+        """Authenticates; `origin.secret` may be None."""
+
+
+def current_caller() -> Caller:
+    """The authenticated caller of the RPC that runs now; only in RPCs that are not public."""
+    return _caller.get()
+
+
+def current_origin() -> Origin:
+    """Where the RPC that runs now comes from."""
+    return _origin.get()
+
+
+def read_access(option: permission_pb2.AccessRule) -> Access:
+    """Reads a method option; no credential kinds stand for those of users."""
+    kinds = frozenset(
+        CredentialKind(permission_pb2.CredentialKind.Name(kind).removeprefix("CREDENTIAL_KIND_")) for kind in option.credentials
+    )
+    return Access(
+        any_of=frozenset(PERMISSION_OF[permission] for permission in option.any_of),
+        credentials=kinds or USER_CREDENTIALS,
+        public=option.public,
+    )
+
+
+def check_access(access: Access, caller: Caller) -> None:
+    """Fails with PERMISSION_DENIED or INTERACTIVE_ONLY unless the caller may call.
+
+    Machine credentials are bound to their RPCs by kind and need no permission there.
+    """
+    if caller.kind not in access.credentials:
+        if access.credentials == {CredentialKind.INTERACTIVE} and caller.kind is CredentialKind.API_TOKEN:
+            raise LumetryError(Reason.INTERACTIVE_ONLY, "Only an interactive login may do this.")
+        raise LumetryError(Reason.PERMISSION_DENIED, "This kind of credential may not do this.", permission="")
+    if caller.kind in USER_CREDENTIALS and access.any_of and not access.any_of & caller.permissions:
+        names = " or ".join(sorted(permission.value for permission in access.any_of))
+        raise LumetryError(Reason.PERMISSION_DENIED, f"The permission {names} is missing.", permission=names)
+
+
+class RequestInterceptor(grpc.aio.ServerInterceptor):
+    """Establishes origin and caller, refuses who may not call, and turns every failure into a documented status."""
+
+    def __init__(self, accesses: Mapping[str, Access], open_services: frozenset[str], authenticate: Authenticate) -> None:
+        """Builds the interceptor.
+
+        Args:
+            accesses: The access of each full method name.
+            open_services: Services of the infrastructure (health, reflection) that carry no option and are open to all.
+            authenticate: Finds callers.
+        """
+        self._accesses = accesses
+        self._open_services = open_services
+        self._authenticate = authenticate
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:  # noqa: ANN401 -- grpc.aio has no types for handlers
+        """Wraps the handler of one call."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or method.split("/")[1] in self._open_services:
+            return handler
+        if handler.response_streaming:
+            return self._wrap_stream(handler, method)
+        return self._wrap_unary(handler, method)
+
+    def _wrap_unary(self, handler: Any, method: str) -> Any:  # noqa: ANN401 -- grpc.aio has no types for handlers
+        behaviour = handler.stream_unary if handler.request_streaming else handler.unary_unary
+        build = grpc.stream_unary_rpc_method_handler if handler.request_streaming else grpc.unary_unary_rpc_method_handler
+
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401
+            try:
+                await self._admit(method, context)
+                return await behaviour(request, context)
+            except Exception as error:  # noqa: BLE001 -- the border: every failure becomes a status
+                await abort(context, error, method)
+
+        return build(call, handler.request_deserializer, handler.response_serializer)
+
+    def _wrap_stream(self, handler: Any, method: str) -> Any:  # noqa: ANN401 -- grpc.aio has no types for handlers
+        behaviour = handler.stream_stream if handler.request_streaming else handler.unary_stream
+        build = grpc.stream_stream_rpc_method_handler if handler.request_streaming else grpc.unary_stream_rpc_method_handler
+
+        async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:  # noqa: ANN401
+            try:
+                await self._admit(method, context)
+                async for response in behaviour(request, context):
+                    yield response
+            except Exception as error:  # noqa: BLE001 -- the border: every failure becomes a status
+                await abort(context, error, method)
+
+        return build(call, handler.request_deserializer, handler.response_serializer)
+
+    async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        origin = read_origin(context)
+        _origin.set(origin)
+        access = self._accesses.get(method)
+        if access is None:
+            raise LumetryError(Reason.PERMISSION_DENIED, "Nobody may do this.", permission="")
+        if access.public:
+            return
+        caller = await self._authenticate(origin)
+        check_access(access, caller)
+        _caller.set(caller)
+
+
+def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
+    """Reads request id, address, agent and Bearer secret of a call."""
+    entries = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+    peer = peer_address(context.peer())
+    by_gateway = peer is None or ipaddress.ip_address(peer).is_loopback
+    authorization = entries.get("authorization", "")
+    secret = authorization[len(BEARER) :].strip() if authorization[: len(BEARER)].lower() == BEARER else ""
+    return Origin(
+        request_id=entries.get("x-request-id") or new_uuid(),
+        address=entries.get("x-client-address", peer) if by_gateway else peer,
+        user_agent=entries.get("x-client-agent") or entries.get("user-agent"),
+        secret=secret or None,
+    )
+
+
+def peer_address(peer: str) -> str | None:
+    """The IP address in gRPC's description of a peer such as `ipv4:127.0.0.1:5` or `ipv6:[::1]:5`; None for sockets."""
+    kind, _, rest = peer.partition(":")
+    if kind not in ("ipv4", "ipv6"):
+        return None
+    host = rest.replace("%5B", "[").replace("%5D", "]").rpartition(":")[0]
+    return host.strip("[]").partition("%")[0]
+
+
+async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, method: str) -> None:
+    """Ends a call with the status of its failure; a failure nobody foresaw is logged and shows nothing of itself."""
+    if isinstance(error, grpc.aio.AbortError):
+        raise error
+    if not isinstance(error, LumetryError):
+        request_id = _origin.get(Origin("", None, None, None)).request_id
+        log.error("unexpected failure", method=method, request_id=request_id, exc_info=error)
+        error = LumetryError(Reason.INTERNAL, "Something went wrong on our side.", request_id=request_id)
+    status = to_status(error)
+    await context.abort(CODE_OF[error.reason], error.message, (("grpc-status-details-bin", status.SerializeToString()),))
+
+
+def to_status(error: LumetryError) -> status_pb2.Status:
+    """The rich status of a failure: one ErrorInfo, and a BadRequest when faults are named."""
+    code = CODE_OF[error.reason]
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=error.message)
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)]
+    if error.faults:
+        bad_request = error_details_pb2.BadRequest()
+        for fault in error.faults:
+            bad_request.field_violations.add(field=fault.path, description=fault.message)
+        details.append(bad_request)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def contract_name(name: str) -> str:
+    """`PERMISSION_CAN_VIEW_ALERTS` as the contract spells it: `CanViewAlerts`."""
+    return "".join(word.capitalize() for word in name.removeprefix("PERMISSION_").split("_"))
+
+
+PERMISSION_OF: Mapping[int, Permission] = {
+    number: Permission(contract_name(name)) for name, number in permission_pb2.Permission.items() if number
+}
+"""The permission behind each enum number."""
+NUMBER_OF: Mapping[Permission, int] = {permission: number for number, permission in PERMISSION_OF.items()}
+"""The enum number of each permission."""

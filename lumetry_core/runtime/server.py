@@ -1,0 +1,82 @@
+"""The gRPC server: services with their access rules, health and reflection."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf import descriptor_pool
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from lumetry.access.v1 import permission_pb2
+from lumetry_core.runtime.interceptors import Access, Authenticate, RequestInterceptor, read_access
+
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+OPEN_SERVICES = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that has been bound but not started. `port` is the one bound."""
+
+    server: grpc.aio.Server
+    health: health.aio.HealthServicer
+    services: tuple[str, ...]
+    port: int
+
+    async def set_serving(self, *, serving: bool) -> None:
+        """Tells health clients, for every service and the whole, whether calls are taken."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for service in ("", *self.services):
+            await self.health.set(service, status)
+
+
+def read_accesses(services: Iterable[str]) -> Mapping[str, Access]:
+    """The access of every RPC of the services that states one, by full method name such as `/pkg.Service/Method`."""
+    pool = descriptor_pool.Default()
+    accesses = {}
+    for service in services:
+        for method in pool.FindServiceByName(service).methods:
+            options = method.GetOptions()
+            if options.HasExtension(permission_pb2.access):
+                accesses[f"/{service}/{method.name}"] = read_access(options.Extensions[permission_pb2.access])
+    return accesses
+
+
+def build_server(
+    address: str,
+    services: Mapping[str, Any],
+    accesses: Mapping[str, Access],
+    authenticate: Authenticate,
+    *,
+    reflect: bool,
+) -> Server:
+    """Builds and binds a server.
+
+    Args:
+        address: `host:port`; port 0 picks a free one.
+        services: For each full service name, a pair of the generated `add_…Servicer_to_server` and the servicer.
+        accesses: What `read_accesses` gives for these services.
+        authenticate: Finds callers.
+        reflect: Whether to offer the reflection service.
+
+    Raises:
+        RuntimeError: The address cannot be bound.
+    """
+    server = grpc.aio.server(
+        interceptors=[RequestInterceptor(accesses, OPEN_SERVICES, authenticate)],
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    for add, servicer in services.values():
+        add(servicer, server)
+    health_servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    if reflect:
+        reflection.enable_server_reflection((*services, *OPEN_SERVICES), server)
+    port = server.add_insecure_port(address)
+    return Server(server, health_servicer, tuple(services), port)
