@@ -4,10 +4,10 @@ import importlib
 import pkgutil
 from pathlib import Path
 
-from lumetry_core.runtime import events, queue
+from lumetry_core.runtime import events, queue, status
 from lumetry_core.runtime.database import metadata
 
-__all__ = ["events", "metadata", "queue"]
+__all__ = ["events", "metadata", "queue", "status"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

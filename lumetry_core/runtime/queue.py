@@ -5,7 +5,8 @@ has its effects exactly once. Organizations are worked on side by side, one orga
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import asyncpg
 import msgspec
 import structlog
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, delete, exists, select
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, delete, func, select
 
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
@@ -79,10 +80,15 @@ async def enqueue(tx: Transaction, organization_id: int, queue: str, items: Iter
 async def claim(tx: Transaction, queue: str, limit: int = 1000) -> list[WorkItem]:
     """Takes the oldest waiting items of one organization; empty when no organization has work that is free to take.
 
-    The claim lasts as long as the transaction. The worker finishes with `complete` in the same transaction.
+    The organization whose work has waited longest comes first, so that a busy one keeps nobody waiting. The claim lasts as long as
+    the transaction. The worker finishes with `complete` in the same transaction.
     """
-    waiting = exists().where(work_items.c.organization_id == work_heads.c.organization_id, work_items.c.queue == queue)
-    head = select(work_heads.c.organization_id).where(work_heads.c.queue == queue, waiting).limit(1)
+    oldest = (
+        select(func.min(work_items.c.id))
+        .where(work_items.c.organization_id == work_heads.c.organization_id, work_items.c.queue == queue)
+        .scalar_subquery()
+    )
+    head = select(work_heads.c.organization_id).where(work_heads.c.queue == queue, oldest.is_not(None)).order_by(oldest).limit(1)
     head = head.with_for_update(skip_locked=True)
     organization_id = (await tx.execute(head)).scalar_one_or_none()
     if organization_id is None:
@@ -97,34 +103,74 @@ async def claim(tx: Transaction, queue: str, limit: int = 1000) -> list[WorkItem
 
 
 async def complete(tx: Transaction, items: Iterable[WorkItem]) -> None:
-    """Deletes claimed items, whose effects stand in the same transaction."""
-    for item in items:
-        await tx.execute(delete(work_items).where(work_items.c.organization_id == item.organization_id, work_items.c.id == item.id))
+    """Deletes claimed items of one organization, whose effects stand in the same transaction.
+
+    By number, not by range: on PostgreSQL an item with a lower number may be committed after the claim.
+    """
+    claimed = list(items)
+    for start in range(0, len(claimed), DELETED_AT_ONCE):
+        part = claimed[start : start + DELETED_AT_ONCE]
+        numbers = [item.id for item in part]
+        await tx.execute(delete(work_items).where(work_items.c.organization_id == part[0].organization_id, work_items.c.id.in_(numbers)))
+
+
+DELETED_AT_ONCE = 5000
+"""Below the parameters that one statement may carry on either database."""
+
+
+class Subscription:
+    """One waiter's own view of a channel: what wakes another waiter is not lost to this one."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        """Ends the present or the next wait."""
+        self._event.set()
+
+    async def wait(self, timeout_seconds: float) -> None:
+        """Waits for a wake-up since the last wait, at most so long: polling is the safety net, not the clock."""
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await self._event.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._event.clear()
 
 
 class Wakeups:
     """In-process events by channel name; on PostgreSQL also fed by the notifications of other processes."""
 
     def __init__(self) -> None:
-        self._events: dict[str, asyncio.Event] = {}
+        self._workers: dict[str, Subscription] = {}
+        self._subscriptions: dict[str, set[Subscription]] = {}
 
     def wake(self, channel: str) -> None:
-        """Wakes whoever waits, now or next, for the channel."""
-        self._event(channel).set()
+        """Wakes the channel's worker and every subscription, those that wait now and those that will next."""
+        self._worker(channel).wake()
+        for subscription in self._subscriptions.get(channel, ()):
+            subscription.wake()
 
     async def wait(self, channel: str, timeout_seconds: float) -> None:
-        """Waits for a wake-up since the last wait, at most so long: polling is the safety net, not the clock."""
-        event = self._event(channel)
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                await event.wait()
-        except TimeoutError:
-            return
-        finally:
-            event.clear()
+        """Waits as the channel's only worker, also for a wake-up that came before the first wait. Several waiters subscribe instead."""
+        await self._worker(channel).wait(timeout_seconds)
 
-    def _event(self, channel: str) -> asyncio.Event:
-        return self._events.setdefault(channel, asyncio.Event())
+    @contextmanager
+    def subscribe(self, channel: str) -> Iterator[Subscription]:
+        """A subscription that hears every wake-up of the channel from now to the end of the block."""
+        subscription = Subscription()
+        subscriptions = self._subscriptions.setdefault(channel, set())
+        subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            subscriptions.discard(subscription)
+            if not subscriptions and self._subscriptions.get(channel) is subscriptions:
+                del self._subscriptions[channel]
+
+    def _worker(self, channel: str) -> Subscription:
+        return self._workers.setdefault(channel, Subscription())
 
     async def listen(self, url: str) -> None:
         """Feeds the events from PostgreSQL notifications until cancelled; reconnects after a lost connection."""

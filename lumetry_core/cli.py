@@ -1,0 +1,192 @@
+"""The command `lumetry`: parses arguments, calls one function each."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from lumetry_core import __version__
+from lumetry_core.config import Config, ConfigError, describe, load
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SERVER_OPTIONS = (
+    click.option("--config", "config_file", type=click.Path(path_type=Path), envvar="LUMETRY_CONFIG", help="TOML file"),
+    click.option("--data-dir", type=click.Path(path_type=Path), help="where the database and addresses.json live [./lumetry-data]"),
+    click.option("--http", help="address of the gateway [127.0.0.1:8080]; port 0 picks a free one"),
+    click.option("--grpc", help="address of the core [127.0.0.1:50051]; port 0 picks a free one"),
+    click.option("--database-url", help="postgresql://… [SQLite in the data directory]"),
+    click.option("--allow-private-webhooks/--forbid-private-webhooks", default=None, help="let webhooks reach private addresses"),
+    click.option("--sqlite-synchronous", help="FULL; NORMAL may lose accepted data when power fails"),
+    click.option("--log-level", help="DEBUG, INFO, WARNING or ERROR"),
+    click.option("--reflection/--no-reflection", default=None, help="gRPC reflection [on loopback addresses]"),
+)
+
+
+def server_options(command: Command) -> Command:
+    """Adds the options that every command with a configuration takes."""
+    for option in reversed(SERVER_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_config(options: dict[str, Any]) -> Config:
+    """Reads the effective configuration; a fault ends the command with code 2."""
+    file = options.pop("config_file", None)
+    if file is None and Path("lumetry.toml").exists():
+        file = Path("lumetry.toml")
+    if file is not None:
+        os.environ["LUMETRY_CONFIG"] = str(file.resolve())  # child processes read the same file
+    try:
+        return load(options, os.environ, file)
+    except ConfigError as error:
+        raise click.UsageError(f"the configuration cannot be used: {error}") from error
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lumetry")
+def main() -> None:
+    """Self-hosted incident intelligence."""
+
+
+@main.command()
+@server_options
+def serve(**options: Any) -> None:
+    """Runs everything on one machine: core and gateway, restarted when they crash."""
+    from lumetry_core.serve import serve_everything  # noqa: PLC0415 -- each command imports only what it runs
+
+    sys.exit(serve_everything(read_config(options)))
+
+
+@main.command()
+@server_options
+@click.option("--ready-fd", type=int, help="file descriptor that gets the bound address as a JSON line")
+@click.option("--lifeline", is_flag=True, help="end when standard input closes")
+def core(*, ready_fd: int | None, lifeline: bool, **options: Any) -> None:
+    """Runs the core alone; several may share one PostgreSQL."""
+    from lumetry_core.app import run_core  # noqa: PLC0415
+
+    sys.exit(run_core(read_config(options), ready_fd=ready_fd, lifeline=lifeline))
+
+
+@main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.pass_context
+def gateway(context: click.Context) -> None:
+    """Runs a gateway alone: see `lumetry gateway --help`."""
+    os.execv(sys.executable, [sys.executable, "-m", "gateway", *context.args])  # noqa: S606 -- the gateway is a program of its own
+
+
+@main.command()
+@server_options
+def migrate(**options: Any) -> None:
+    """Brings the database to the newest schema."""
+    from lumetry_core.serve import prepare  # noqa: PLC0415
+
+    click.echo(f"schema {prepare(read_config(options))}")
+
+
+@main.command("check-config")
+@server_options
+def check_config(**options: Any) -> None:
+    """Prints the effective configuration, secrets masked."""
+    click.echo("\n".join(describe(read_config(options))))
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@server_options
+def backup(file: Path, **options: Any) -> None:
+    """Writes a consistent copy of the database to FILE while the server may run."""
+    from lumetry_core.backup import BackupError, backup  # noqa: PLC0415
+
+    try:
+        backup(read_config(options).effective_database_url, file)
+    except BackupError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"backed up to {file}")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@server_options
+def restore(file: Path, **options: Any) -> None:
+    """Replaces the database by the backup FILE; the server must be stopped."""
+    from lumetry_core.backup import BackupError  # noqa: PLC0415
+    from lumetry_core.serve import restore_backup  # noqa: PLC0415
+
+    try:
+        restore_backup(read_config(options), file)
+    except BackupError as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"restored from {file}")
+
+
+@main.group()
+def token() -> None:
+    """Credentials of users."""
+
+
+@token.command("create")
+@click.option("--name", required=True, help="what it is for")
+@click.option("--user", default="admin", show_default=True, help="its owner")
+@click.option("--permissions", help="comma list that narrows the owner's permissions")
+@click.option("--family", type=click.Choice(["lumetry"]), default="lumetry", show_default=True, help="contract family")
+@server_options
+def create_token(*, name: str, user: str, permissions: str | None, family: str, **options: Any) -> None:  # noqa: ARG001 -- one family so far
+    """Makes a credential and prints it, alone, on standard output: the only time it can be seen."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    chosen = [part.strip() for part in permissions.split(",") if part.strip()] if permissions is not None else None
+    click.echo(run(administration.create_token(read_config(options), name=name, user=user, permissions=chosen)))
+
+
+@main.group()
+def org() -> None:
+    """Organizations."""
+
+
+@org.command("create")
+@click.argument("name")
+@server_options
+def create_org(*, name: str, **options: Any) -> None:
+    """Makes an organization and prints its number."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    click.echo(run(administration.create_organization(read_config(options), name=name)))
+
+
+@main.group()
+def user() -> None:
+    """People."""
+
+
+@user.command("create")
+@click.argument("name")
+@click.option("--role", "roles", required=True, multiple=True, help="role; may be given several times")
+@click.option("--org", "organization", help="organization [the first one]")
+@server_options
+def create_user(*, name: str, roles: tuple[str, ...], organization: str | None, **options: Any) -> None:
+    """Makes a local user; the password is read from a prompt or from standard input."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    config = read_config(options)
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    click.echo(run(administration.create_user(config, name=name, roles=roles, organization=organization, password=password)))
+
+
+def run(work: Any) -> Any:  # noqa: ANN401 -- whatever the coroutine gives
+    """Runs an administrative verb; its failure is the command's."""
+    from lumetry_core.runtime.errors import LumetryError  # noqa: PLC0415
+
+    try:
+        return asyncio.run(work)
+    except LumetryError as error:
+        faults = "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
+        raise click.ClickException(error.message + faults) from error

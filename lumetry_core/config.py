@@ -1,0 +1,168 @@
+"""What an operator can set: flag, else environment, else TOML file, else default. Read once at start, never written.
+
+Each field `data_dir` is the flag `--data-dir`, the variable `LUMETRY_DATA_DIR` and the TOML key `data_dir`. Fields of a section stand in
+the TOML table of the section; `evaluation.grace_seconds` is the variable `LUMETRY_EVALUATION_GRACE_SECONDS`.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from lumetry_core.access.model import Settings as AuthSettings
+from lumetry_core.evaluation.model import Settings as EvaluationSettings
+from lumetry_core.incidents.model import Settings as CorrelationSettings
+from lumetry_core.metrics.model import CatalogSettings, IngestSettings, RetentionSettings
+
+PREFIX = "LUMETRY_"
+SECRET_FIELDS = frozenset({"admin_password", "database_url"})
+MASK = "•••"
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the message names every fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The effective configuration."""
+
+    data_dir: Path = Path("lumetry-data")
+    http: str = "127.0.0.1:8080"
+    grpc: str = "127.0.0.1:50051"
+    database_url: str = ""
+    """Empty: SQLite in the data directory."""
+    allow_private_webhooks: bool = False
+    admin_password: str = ""
+    """Empty: a random one is made at first start and written to `<data-dir>/admin-password`."""
+    sqlite_synchronous: str = "FULL"
+    """NORMAL is faster and may lose accepted data when power fails."""
+    log_level: str = "INFO"
+    reflection: bool | None = None
+    """Whether to offer gRPC reflection; None: on loopback addresses only."""
+    auth: AuthSettings = field(default_factory=AuthSettings)
+    catalog: CatalogSettings = field(default_factory=CatalogSettings)
+    correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    ingest: IngestSettings = field(default_factory=IngestSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
+
+    @property
+    def effective_database_url(self) -> str:
+        """The address of the database, the default filled in."""
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'lumetry.db'}"
+
+
+def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> Config:
+    """Reads the configuration.
+
+    Args:
+        flags: Field name to value; None means that the flag was not given.
+        environ: The environment.
+        file: TOML file; None: none.
+
+    Raises:
+        ConfigError: Anything cannot be read, is of the wrong type or is unknown to the file's tables.
+    """
+    faults: list[str] = []
+    table = read_file(file, faults)
+    values: dict[str, Any] = {}
+    for name, kind in get_type_hints(Config).items():
+        if is_dataclass(kind):
+            values[name] = read_section(name, kind, environ, table.pop(name, {}), faults)
+            continue
+        found = read_value(name, kind, environ.get(PREFIX + name.upper()), table.pop(name, None), faults)
+        chosen = flags.get(name) if flags.get(name) is not None else found
+        if chosen is not None:
+            values[name] = chosen
+    faults.extend(f"{name}: unknown" for name in table)
+    if values.get("sqlite_synchronous", "FULL").upper() not in ("FULL", "NORMAL", "EXTRA"):
+        faults.append("sqlite_synchronous: must be FULL, EXTRA or NORMAL")
+    for name in ("http", "grpc"):
+        if name in values and not is_address(values[name]):
+            faults.append(f"{name}: must be host:port")
+    if faults:
+        raise ConfigError("; ".join(faults))
+    return Config(**values)
+
+
+def read_file(file: Path | None, faults: list[str]) -> dict[str, Any]:
+    """The tables of the TOML file."""
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        faults.append(f"{file}: {error}")
+        return {}
+
+
+def read_section(name: str, kind: Callable[..., Any], environ: Mapping[str, str], table: dict[str, Any], faults: list[str]) -> Any:  # noqa: ANN401
+    """One section as its dataclass; faults keep its defaults."""
+    values = {}
+    for key, value_kind in get_type_hints(kind).items():
+        value = read_value(key, value_kind, environ.get(f"{PREFIX}{name}_{key}".upper()), table.pop(key, None), faults, name)
+        if value is not None:
+            values[key] = value
+    faults.extend(f"{name}.{key}: unknown" for key in table)
+    try:
+        return kind(**values)
+    except ValueError as error:
+        faults.append(f"{name}: {error}")
+        return kind()
+
+
+def read_value(name: str, kind: Any, text: str | None, written: Any, faults: list[str], section: str = "") -> Any:  # noqa: ANN401
+    """A value from the environment, else from the file; None when neither has it."""
+    raw = written if text is None else text
+    if raw is None:
+        return None
+    convert = CONVERT.get(kind, str)
+    try:
+        return convert(raw)
+    except (ValueError, TypeError):
+        faults.append(f"{section + '.' if section else ''}{name}: {raw!r} is not a {getattr(kind, '__name__', 'value')}")
+        return None
+
+
+def read_bool(raw: object) -> bool:
+    """A switch as people write it."""
+    text = str(raw).strip().lower()
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError(text)
+
+
+CONVERT: Mapping[Any, Callable[[Any], Any]] = {
+    bool: read_bool,
+    bool | None: read_bool,
+    int: int,
+    int | None: int,
+    float: float,
+    Path: Path,
+    str: str,
+}
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is `host:port`."""
+    host, _, port = text.rpartition(":")
+    return bool(host) and port.isdigit() and int(port) < 65536
+
+
+def describe(config: Any, *, indent: str = "") -> list[str]:  # noqa: ANN401 -- a Config or a section
+    """The configuration as TOML lines, secrets masked."""
+    lines, sections = [], []
+    for each in fields(config):
+        value = getattr(config, each.name)
+        if is_dataclass(value):
+            sections += ["", f"[{each.name}]", *describe(value)]
+        elif each.name in SECRET_FIELDS and value:
+            lines.append(f'{indent}{each.name} = "{MASK}"')
+        elif value is not None:
+            shown = str(value).lower() if isinstance(value, bool) else value if isinstance(value, int | float) else f'"{value}"'
+            lines.append(f"{indent}{each.name} = {shown}")
+    return lines + sections
