@@ -136,12 +136,13 @@ def token() -> None:
 @click.option("--permissions", help="comma list that narrows the owner's permissions")
 @click.option("--family", type=click.Choice(["lumetry"]), default="lumetry", show_default=True, help="contract family")
 @server_options
-def create_token(*, name: str, user: str, permissions: str | None, family: str, **options: Any) -> None:  # noqa: ARG001 -- one family so far
+def create_token(*, name: str, user: str, permissions: str | None, family: str, **options: Any) -> None:
     """Makes a credential and prints it, alone, on standard output: the only time it can be seen."""
     from lumetry_core import administration  # noqa: PLC0415
 
+    config = migrated(options)
     chosen = [part.strip() for part in permissions.split(",") if part.strip()] if permissions is not None else None
-    click.echo(run(administration.create_token(read_config(options), name=name, user=user, permissions=chosen)))
+    click.echo(run(administration.create_token(config, name=name, user=user, permissions=chosen)))
 
 
 @main.group()
@@ -156,7 +157,7 @@ def create_org(*, name: str, **options: Any) -> None:
     """Makes an organization and prints its number."""
     from lumetry_core import administration  # noqa: PLC0415
 
-    click.echo(run(administration.create_organization(read_config(options), name=name)))
+    click.echo(run(administration.create_organization(migrated(options), name=name)))
 
 
 @main.group()
@@ -173,7 +174,7 @@ def create_user(*, name: str, roles: tuple[str, ...], organization: str | None, 
     """Makes a local user; the password is read from a prompt or from standard input."""
     from lumetry_core import administration  # noqa: PLC0415
 
-    config = read_config(options)
+    config = migrated(options)
     if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
@@ -181,7 +182,16 @@ def create_user(*, name: str, roles: tuple[str, ...], organization: str | None, 
     click.echo(run(administration.create_user(config, name=name, roles=roles, organization=organization, password=password)))
 
 
-def run(work: Any) -> Any:  # noqa: ANN401 -- whatever the coroutine gives
+def migrated(options: dict[str, Any]) -> Config:
+    """The configuration, after the data directory and the schema are in place."""
+    from lumetry_core.serve import prepare  # noqa: PLC0415
+
+    config = read_config(options)
+    prepare(config)
+    return config
+
+
+def run(work: Any) -> Any:
     """Runs an administrative verb; its failure is the command's."""
     from lumetry_core.runtime.errors import LumetryError  # noqa: PLC0415
 

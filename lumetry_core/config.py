@@ -10,10 +10,11 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
+from lumetry_core.access.model import RateSettings
 from lumetry_core.access.model import Settings as AuthSettings
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.incidents.model import Settings as CorrelationSettings
-from lumetry_core.metrics.model import CatalogSettings, IngestSettings, RetentionSettings
+from lumetry_core.metrics.model import Settings as MetricSettings
 
 PREFIX = "LUMETRY_"
 SECRET_FIELDS = frozenset({"admin_password", "database_url"})
@@ -22,6 +23,34 @@ MASK = "•••"
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message names every fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSection:
+    """How much may wait."""
+
+    max_queued_points: int = 5_000_000
+    """Above it ingestion answers 503."""
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSection:
+    """How the catalog ages."""
+
+    stale_after_hours: int = 24
+    """A metric without a point for so long is stale."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSection:
+    """How long things are kept, in days."""
+
+    points_days: int = 35
+    five_minute_days: int = 90
+    hour_days: int = 400
+    max_point_bytes: int = 0
+    """Above it the oldest points are dropped; 0: no cap."""
+    audit_days: int = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +71,29 @@ class Config:
     reflection: bool | None = None
     """Whether to offer gRPC reflection; None: on loopback addresses only."""
     auth: AuthSettings = field(default_factory=AuthSettings)
-    catalog: CatalogSettings = field(default_factory=CatalogSettings)
+    catalog: CatalogSection = field(default_factory=CatalogSection)
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
-    ingest: IngestSettings = field(default_factory=IngestSettings)
-    retention: RetentionSettings = field(default_factory=RetentionSettings)
+    ingest: IngestSection = field(default_factory=IngestSection)
+    rate: RateSettings = field(default_factory=RateSettings)
+    retention: RetentionSection = field(default_factory=RetentionSection)
 
     @property
     def effective_database_url(self) -> str:
         """The address of the database, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'lumetry.db'}"
+
+    @property
+    def metrics(self) -> MetricSettings:
+        """What the metrics area wants to know. Raises ValueError outside its ranges."""
+        return MetricSettings(
+            max_queued_points=self.ingest.max_queued_points,
+            stale_after_hours=self.catalog.stale_after_hours,
+            points_days=self.retention.points_days,
+            five_minute_days=self.retention.five_minute_days,
+            hour_days=self.retention.hour_days,
+            max_point_bytes=self.retention.max_point_bytes,
+        )
 
 
 def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None) -> Config:
@@ -79,9 +121,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     faults.extend(f"{name}: unknown" for name in table)
     if values.get("sqlite_synchronous", "FULL").upper() not in ("FULL", "NORMAL", "EXTRA"):
         faults.append("sqlite_synchronous: must be FULL, EXTRA or NORMAL")
-    for name in ("http", "grpc"):
-        if name in values and not is_address(values[name]):
-            faults.append(f"{name}: must be host:port")
+    faults.extend(f"{name}: must be host:port" for name in ("http", "grpc") if name in values and not is_address(values[name]))
     if faults:
         raise ConfigError("; ".join(faults))
     return Config(**values)

@@ -71,7 +71,7 @@ class Child:
         try:
             await asyncio.wait_for(self.process.wait(), DRAIN_SECONDS)
         except TimeoutError:
-            log.error("did not drain in time", role=self.role)
+            log.warning("did not drain in time", role=self.role)
             self.process.kill()
             await self.process.wait()
 

@@ -70,7 +70,8 @@ class AccessServiceServicer:
 
     def Login(self, request, context):
         """Starts a login session of a local user.
-        Fails with UNAUTHENTICATED, identically for an unknown user, a wrong password and a deactivated user.
+        Fails with UNAUTHENTICATED, identically for an unknown user, a wrong password and a deactivated user, and with RATE_LIMITED
+        after too many attempts for a user name from one address.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -86,6 +87,7 @@ class AccessServiceServicer:
 
     def Logout(self, request, context):
         """Ends the caller's login session; its tokens die at once. Repeating it fails with UNAUTHENTICATED.
+        Fails with VALIDATION_FAILED (`refreshToken`) when the refresh token is not one of the caller's user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

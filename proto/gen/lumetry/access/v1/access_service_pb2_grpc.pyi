@@ -20,14 +20,17 @@ class AccessServiceStub:
     def __init__(self, channel: _aio.Channel) -> None: ...
     Login: _aio.UnaryUnaryMultiCallable[_access_service_pb2.LoginRequest, _access_service_pb2.LoginResponse]
     """Starts a login session of a local user.
-    Fails with UNAUTHENTICATED, identically for an unknown user, a wrong password and a deactivated user.
+    Fails with UNAUTHENTICATED, identically for an unknown user, a wrong password and a deactivated user, and with RATE_LIMITED
+    after too many attempts for a user name from one address.
     """
     RefreshLogin: _aio.UnaryUnaryMultiCallable[_access_service_pb2.RefreshLoginRequest, _access_service_pb2.RefreshLoginResponse]
     """Exchanges a refresh token for a new pair; the used refresh token becomes invalid.
     Using one a second time revokes its whole session. Fails with UNAUTHENTICATED.
     """
     Logout: _aio.UnaryUnaryMultiCallable[_access_service_pb2.LogoutRequest, _access_service_pb2.LogoutResponse]
-    """Ends the caller's login session; its tokens die at once. Repeating it fails with UNAUTHENTICATED."""
+    """Ends the caller's login session; its tokens die at once. Repeating it fails with UNAUTHENTICATED.
+    Fails with VALIDATION_FAILED (`refreshToken`) when the refresh token is not one of the caller's user.
+    """
     GetMe: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetMeRequest, _access_service_pb2.GetMeResponse]
     """Describes the user behind the credential."""
     CheckAccess: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CheckAccessRequest, _access_service_pb2.CheckAccessResponse]
@@ -48,7 +51,8 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_access_service_pb2.LoginRequest, _abc.Awaitable[_access_service_pb2.LoginResponse]],
     ) -> _abc.Awaitable[_access_service_pb2.LoginResponse]:
         """Starts a login session of a local user.
-        Fails with UNAUTHENTICATED, identically for an unknown user, a wrong password and a deactivated user.
+        Fails with UNAUTHENTICATED, identically for an unknown user, a wrong password and a deactivated user, and with RATE_LIMITED
+        after too many attempts for a user name from one address.
         """
 
     @_abc_1.abstractmethod
@@ -67,7 +71,9 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _access_service_pb2.LogoutRequest,
         context: _aio.ServicerContext[_access_service_pb2.LogoutRequest, _abc.Awaitable[_access_service_pb2.LogoutResponse]],
     ) -> _abc.Awaitable[_access_service_pb2.LogoutResponse]:
-        """Ends the caller's login session; its tokens die at once. Repeating it fails with UNAUTHENTICATED."""
+        """Ends the caller's login session; its tokens die at once. Repeating it fails with UNAUTHENTICATED.
+        Fails with VALIDATION_FAILED (`refreshToken`) when the refresh token is not one of the caller's user.
+        """
 
     @_abc_1.abstractmethod
     def GetMe(

@@ -1,0 +1,94 @@
+"""`lumetry.access.v1.AccessService`."""
+# ruff: noqa: N802 -- methods are named by the proto
+
+from collections.abc import Mapping
+from typing import Any
+
+import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from lumetry.access.v1 import access_service_pb2 as pb
+from lumetry.access.v1 import access_service_pb2_grpc, permission_pb2
+from lumetry_core.access.model import TokenPair, User, in_order
+from lumetry_core.access.service.authentication import Authenticator
+from lumetry_core.access.service.login import LoginDesk
+from lumetry_core.access.service.sessions import logout
+from lumetry_core.access.service.users import get_me
+from lumetry_core.runtime.clock import Clock
+from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.errors import not_found
+from lumetry_core.runtime.interceptors import NUMBER_OF, Access, check_access, current_caller, current_origin
+
+PermissionNumber = permission_pb2.Permission.ValueType
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
+    """Serves logins and identities."""
+
+    def __init__(
+        self, database: Database, clock: Clock, desk: LoginDesk, authenticator: Authenticator, accesses: Mapping[str, Access]
+    ) -> None:
+        """Builds the servicer.
+
+        Args:
+            accesses: What `runtime.server.read_accesses` gives for all services of this server.
+        """
+        self._database = database
+        self._clock = clock
+        self._desk = desk
+        self._authenticator = authenticator
+        self._accesses = accesses
+
+    async def Login(self, request: pb.LoginRequest, context: Context) -> pb.LoginResponse:
+        """See the service's proto."""
+        pair = await self._desk.login(request.username, request.password, current_origin())
+        return pb.LoginResponse(tokens=to_token_pair(pair))
+
+    async def RefreshLogin(self, request: pb.RefreshLoginRequest, context: Context) -> pb.RefreshLoginResponse:
+        """See the service's proto."""
+        pair = await self._desk.refresh(request.refresh_token, current_origin())
+        return pb.RefreshLoginResponse(tokens=to_token_pair(pair))
+
+    async def Logout(self, request: pb.LogoutRequest, context: Context) -> pb.LogoutResponse:
+        """See the service's proto."""
+        async with self._database.write() as tx:
+            await logout(tx, current_caller(), request.refresh_token, self._clock.now())
+        self._authenticator.forget()
+        return pb.LogoutResponse()
+
+    async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.GetMeResponse:
+        """See the service's proto."""
+        caller = current_caller()
+        async with self._database.read() as tx:
+            user = await get_me(tx, caller)
+        permissions = [PermissionNumber(NUMBER_OF[permission]) for permission in in_order(caller.permissions)]
+        return pb.GetMeResponse(user=to_user(user), permissions=permissions)
+
+    async def CheckAccess(self, request: pb.CheckAccessRequest, context: Context) -> pb.CheckAccessResponse:
+        """See the service's proto."""
+        access = self._accesses.get(request.method)
+        if access is None:
+            raise not_found("RPC", request.method)
+        if not access.public:
+            check_access(access, await self._authenticator(current_origin()))
+        return pb.CheckAccessResponse()
+
+
+def to_token_pair(pair: TokenPair) -> pb.TokenPair:
+    """Model to protobuf."""
+    expire_time = Timestamp()
+    expire_time.FromDatetime(pair.expire_time)
+    return pb.TokenPair(access_token=pair.access_token, expire_time=expire_time, refresh_token=pair.refresh_token)
+
+
+def to_user(user: User) -> pb.User:
+    """Model to protobuf."""
+    return pb.User(
+        id=user.id,
+        username=user.username,
+        email=user.email,
+        display_name=user.display_name,
+        auth_provider_type=user.auth_provider_type,
+        roles=user.roles,
+    )

@@ -1,0 +1,179 @@
+"""Finds the caller behind a secret, thousands of times per second."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from lumetry_core.access.model import kind_of_secret, unauthenticated
+from lumetry_core.access.store import credentials as credential_store
+from lumetry_core.access.store import sessions as session_store
+from lumetry_core.access.store import tokens as token_store
+from lumetry_core.access.store import users as user_store
+from lumetry_core.runtime.caller import Caller, CredentialKind
+from lumetry_core.runtime.clock import Clock
+from lumetry_core.runtime.database import Database, Transaction
+from lumetry_core.runtime.identifiers import digest_secret
+from lumetry_core.runtime.interceptors import Origin
+
+CACHE_DURATION = timedelta(seconds=5)
+"""How long a credential that was good may be taken for good (contract lumetry 2.1)."""
+CACHED_CREDENTIALS = 10_000
+USE_INTERVAL = timedelta(minutes=1)
+"""How exactly the last use of a credential is known (contract lumetry 2.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A credential as the store knew it at `find_time`."""
+
+    caller: Caller
+    find_time: datetime
+    expire_time: datetime | None
+    last_used_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A use of a credential that is not written down yet."""
+
+    kind: CredentialKind
+    organization_id: int
+    credential_id: int
+    time: datetime
+
+
+class Authenticator:
+    """Looks secrets up by their digest, so that no comparison's time tells anything, and remembers good ones for five seconds.
+
+    Implements `runtime.interceptors.Authenticate`.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._findings: dict[bytes, Finding] = {}
+        self._lookups: dict[bytes, asyncio.Task[Finding | None]] = {}
+        self._uses: dict[tuple[CredentialKind, int], Use] = {}
+        self._generation = 0
+
+    async def __call__(self, origin: Origin) -> Caller:
+        """Finds the caller. Fails with UNAUTHENTICATED, STORE_UNAVAILABLE."""
+        secret = origin.secret
+        kind = kind_of_secret(secret) if secret else None
+        if secret is None or kind is None:
+            raise unauthenticated()
+        digest = digest_secret(secret)
+        now = self._clock.now()
+        finding = self._findings.get(digest)
+        # Both ends: a clock that was set back must not prolong anything.
+        if finding is None or not finding.find_time <= now < finding.find_time + CACHE_DURATION:
+            finding = await self._look_up(digest, kind)
+        if finding is None or (finding.expire_time is not None and finding.expire_time <= now):
+            raise unauthenticated()
+        return replace(finding.caller, request_id=origin.request_id, address=origin.address, user_agent=origin.user_agent)
+
+    def forget(self) -> None:
+        """Drops what is remembered, so that the next call of every credential asks the store."""
+        self._generation += 1
+        self._findings.clear()
+        self._lookups.clear()
+
+    def take_uses(self) -> list[Use]:
+        """The uses that are not written down yet, at most one per credential; the taker writes them down."""
+        uses = list(self._uses.values())
+        self._uses.clear()
+        return uses
+
+    async def _look_up(self, digest: bytes, kind: CredentialKind) -> Finding | None:
+        # All who wait for one credential share a lookup, and none of them can cancel it for the others.
+        lookup = self._lookups.get(digest)
+        if lookup is None:
+            lookup = self._lookups[digest] = asyncio.create_task(self._find(digest, kind))
+            lookup.add_done_callback(lambda done: self._end_lookup(digest, done))
+        return await asyncio.shield(lookup)
+
+    def _end_lookup(self, digest: bytes, lookup: asyncio.Task[Finding | None]) -> None:
+        if self._lookups.get(digest) is lookup:
+            del self._lookups[digest]
+        if not lookup.cancelled():
+            lookup.exception()  # marks it as seen when everybody who waited has left
+
+    async def _find(self, digest: bytes, kind: CredentialKind) -> Finding | None:
+        generation = self._generation
+        now = self._clock.now()
+        async with self._database.read() as tx:
+            finding = await FINDERS[kind](tx, digest, kind, now)
+        if finding is None or (finding.expire_time is not None and finding.expire_time <= now):
+            self._findings.pop(digest, None)
+            return None
+        self._note_use(finding)
+        if generation == self._generation:
+            if len(self._findings) >= CACHED_CREDENTIALS:
+                self._findings.clear()
+            self._findings[digest] = finding
+        return finding
+
+    def _note_use(self, finding: Finding) -> None:
+        caller = finding.caller
+        if caller.kind is None or caller.kind is CredentialKind.INTERACTIVE or caller.credential_id is None:
+            return
+        if finding.last_used_time is None or finding.find_time - finding.last_used_time >= USE_INTERVAL:
+            use = Use(caller.kind, caller.organization_id, caller.credential_id, finding.find_time)
+            self._uses[caller.kind, caller.credential_id] = use
+
+
+async def find_interactive(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
+    """The user behind an access token; the credential's number is the login session's."""
+    token = await session_store.find_token(tx, digest, session_store.TokenUse.ACCESS)
+    if token is None or not token.is_usable:
+        return None
+    caller = Caller(
+        organization_id=token.organization_id,
+        kind=kind,
+        credential_id=token.session_id,
+        user_id=token.user_id,
+        user_name=token.username,
+        permissions=await user_store.read_user_permissions(tx, token.organization_id, token.user_id),
+    )
+    return Finding(caller, now, token.expire_time, None)
+
+
+async def find_api_token(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
+    """The owner of an API token, with the owner's current permissions as far as the token goes."""
+    owned = await token_store.find_owned_token(tx, digest)
+    if owned is None or not owned.owner_is_active or owned.token.revoke_time is not None:
+        return None
+    token = owned.token
+    held = await user_store.read_user_permissions(tx, token.organization_id, token.user_id)
+    caller = Caller(
+        organization_id=token.organization_id,
+        kind=kind,
+        credential_id=token.id,
+        user_id=token.user_id,
+        user_name=owned.username,
+        permissions=held if token.permissions is None else held & token.permissions,
+    )
+    return Finding(caller, now, token.expire_time, token.last_used_time)
+
+
+async def find_collector(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
+    """The collector behind a credential or an enrollment token."""
+    credential = await credential_store.find_by_digest(tx, digest, kind)
+    if credential is None or credential.revoke_time is not None:
+        return None
+    caller = Caller(
+        organization_id=credential.organization_id,
+        kind=kind,
+        credential_id=credential.id,
+        collector_id=credential.collector_id,
+    )
+    return Finding(caller, now, credential.expire_time, credential.last_used_time)
+
+
+FINDERS = {
+    CredentialKind.INTERACTIVE: find_interactive,
+    CredentialKind.API_TOKEN: find_api_token,
+    CredentialKind.COLLECTOR: find_collector,
+    CredentialKind.COLLECTOR_ENROLLMENT: find_collector,
+}
+"""How each kind of credential is found."""

@@ -1,0 +1,31 @@
+"""What keeps the area's tables true and small."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from lumetry_core.access.service.authentication import Use
+from lumetry_core.access.store import audit as audit_store
+from lumetry_core.access.store import credentials as credential_store
+from lumetry_core.access.store import sessions as session_store
+from lumetry_core.access.store import tokens as token_store
+from lumetry_core.runtime.caller import CredentialKind
+from lumetry_core.runtime.database import Transaction
+
+KEPT_AFTER_END = timedelta(days=1)
+"""How long ended login sessions and tokens are kept."""
+
+
+async def record_uses(tx: Transaction, uses: Iterable[Use]) -> None:
+    """Writes down when credentials were last used."""
+    # In one order everywhere, so that two processes never wait for each other's rows.
+    for use in sorted(uses, key=lambda use: (use.kind, use.credential_id)):
+        if use.kind is CredentialKind.API_TOKEN:
+            await token_store.set_last_used(tx, use.organization_id, use.credential_id, use.time)
+        else:
+            await credential_store.set_last_used(tx, use.organization_id, use.credential_id, use.time)
+
+
+async def drop_old(tx: Transaction, organization_id: int, audit_duration: timedelta, now: datetime) -> None:
+    """Deletes login sessions that have ended and audit rows past their retention."""
+    await session_store.delete_ended(tx, organization_id, now - KEPT_AFTER_END)
+    await audit_store.delete_entries(tx, organization_id, now - audit_duration)

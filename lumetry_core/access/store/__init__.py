@@ -1,0 +1,1 @@
+"""SQL of the area, one module per noun."""

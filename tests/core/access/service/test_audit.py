@@ -1,0 +1,98 @@
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from lumetry_core.access.service.audit import record_audit
+from lumetry_core.access.store.audit import audit_logs, revisions
+from lumetry_core.runtime.caller import Caller, CredentialKind, system_caller
+from lumetry_core.runtime.database import Database
+
+NOW = datetime(2026, 6, 1, 8, 0, 0, 5000, tzinfo=UTC)
+PERSON = Caller(
+    organization_id=7,
+    kind=CredentialKind.INTERACTIVE,
+    credential_id=1,
+    user_id=42,
+    user_name="ann",
+    request_id="request-1",
+    address="192.0.2.1",
+    user_agent="browser\0" + "x" * 300,
+)
+
+
+async def test_record_audit_of_an_update(database: Database, rows: Callable) -> None:
+    """A row tells who did what to what, from where, without secrets; a type with a history gets a revision."""
+    async with database.write() as tx:
+        await record_audit(
+            tx, PERSON, "Rule.Updated", "Rule", 5, NOW, before={"name": "a", "webhookToken": "x"}, after={"name": "b", "changedAt": NOW}
+        )
+    values = {
+        "organization_id": 7,
+        "entity_type": "Rule",
+        "entity_id": "5",
+        "actor_user_id": 42,
+        "actor_name": "ann",
+        "correlation_id": "request-1",
+        "create_time": NOW,
+    }
+    before, after = '{"name":"a","webhookToken":"•••"}', '{"name":"b","changedAt":"2026-06-01T08:00:00.005000Z"}'
+    assert await rows(audit_logs, *(column.name for column in audit_logs.columns if column.name != "id")) == [
+        values
+        | {
+            "action": "Rule.Updated",
+            "old_values_json": before,
+            "new_values_json": after,
+            "address": "192.0.2.1",
+            "user_agent": "browser" + "x" * 249,
+        }
+    ]
+    assert await rows(revisions, *(column.name for column in revisions.columns if column.name != "id")) == [
+        values | {"operation": "Updated", "before_json": before, "after_json": after}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("entity_type", "before", "after", "operations"),
+    [
+        ("MetricDefinition", None, {"a": 1}, ["Created"]),
+        ("Collector", {"a": 1}, None, ["Removed"]),
+        ("Collector", None, None, []),
+        ("Alert", {"a": 1}, {"a": 2}, []),
+    ],
+)
+async def test_record_audit_with_and_without_revision(
+    database: Database, rows: Callable, entity_type: str, before: dict[str, Any], after: dict[str, Any], operations: list[str]
+) -> None:
+    """Only the documented types have a history, and only of changed values."""
+    async with database.write() as tx:
+        await record_audit(tx, PERSON, f"{entity_type}.Done", entity_type, 1, NOW, before=before, after=after)
+    assert [row["operation"] for row in await rows(revisions, "operation")] == operations
+    assert await rows(audit_logs, "action") == [{"action": f"{entity_type}.Done"}]
+
+
+async def test_record_audit_rolls_back_with_its_change(database: Database, rows: Callable) -> None:
+    """What did not happen is not in the log."""
+
+    async def change() -> None:
+        async with database.write() as tx:
+            await record_audit(tx, PERSON, "Rule.Created", "Rule", 1, NOW, after={})
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await change()
+    assert await rows(audit_logs, "id") == []
+    assert await rows(revisions, "id") == []
+
+
+async def test_record_audit_of_machines(database: Database, rows: Callable) -> None:
+    """The system and collectors act without a user."""
+    collector = Caller(organization_id=7, kind=CredentialKind.COLLECTOR, collector_id="d97e2b99")
+    async with database.write() as tx:
+        await record_audit(tx, system_caller(7), "Alert.Closed", "Alert", 1, NOW)
+        await record_audit(tx, collector, "Collector.Enrolled", "Collector", "d97e2b99", NOW)
+    assert await rows(audit_logs, "actor_user_id", "actor_name") == [
+        {"actor_user_id": None, "actor_name": "system"},
+        {"actor_user_id": None, "actor_name": "collector d97e2b99"},
+    ]
