@@ -14,6 +14,9 @@ from lumetry_core.config import Config, ConfigError, describe, load
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+FORWARD = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""For commands whose arguments another program or module reads."""
+
 SERVER_OPTIONS = (
     click.option("--config", "config_file", type=click.Path(path_type=Path), envvar="LUMETRY_CONFIG", help="TOML file"),
     click.option("--data-dir", type=click.Path(path_type=Path), help="where the database and addresses.json live [./lumetry-data]"),
@@ -73,7 +76,7 @@ def core(*, ready_fd: int | None, lifeline: bool, **options: Any) -> None:
     sys.exit(run_core(read_config(options), ready_fd=ready_fd, lifeline=lifeline))
 
 
-@main.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@main.command(context_settings=FORWARD, add_help_option=False)
 @click.pass_context
 def gateway(context: click.Context) -> None:
     """Runs a gateway alone: see `lumetry gateway --help`."""
@@ -123,6 +126,39 @@ def restore(file: Path, **options: Any) -> None:
     except BackupError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"restored from {file}")
+
+
+@main.command()
+@click.option("--spike", is_flag=True, help="keep all cores busy for a minute, to see an alert become an incident")
+@server_options
+def demo(*, spike: bool, **options: Any) -> None:
+    """Runs a server, a collector of this host and starter rules, and says where to look."""
+    from lumetry_core.demo.run import run_demo  # noqa: PLC0415
+
+    sys.exit(run_demo(read_config(options), spike=spike))
+
+
+@main.command(context_settings=FORWARD, add_help_option=False)
+@click.pass_context
+def bench(context: click.Context) -> None:
+    """Measures this product: `lumetry bench --help`."""
+    from lumetry_core.bench.command import bench as group  # noqa: PLC0415
+
+    group.main(args=context.args, prog_name="lumetry bench")
+
+
+@main.group()
+def collector() -> None:
+    """The process that runs near what is monitored."""
+
+
+@collector.command("run", context_settings=FORWARD, add_help_option=False)
+@click.pass_context
+def run_collector(context: click.Context) -> None:
+    """Samples this host and sends the points to a core: `lumetry collector run --help`."""
+    from lumetry_core.collectors.agent.command import run_command  # noqa: PLC0415
+
+    run_command.main(args=context.args, prog_name="lumetry collector run")
 
 
 @main.group()

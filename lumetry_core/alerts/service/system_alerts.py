@@ -1,0 +1,52 @@
+"""Faults of the platform itself, shown to its operators and never mixed with alerts."""
+
+from datetime import datetime
+
+from lumetry_core.alerts.model import SystemAlert, SystemAlertState
+from lumetry_core.alerts.store import system_alerts as store
+from lumetry_core.rules.model import Severity
+from lumetry_core.runtime.database import Transaction
+from lumetry_core.runtime.events import publish
+
+TOPIC = "systemAlerts"
+
+
+async def raise_system_alert(
+    tx: Transaction,
+    organization_id: int,
+    code: str,
+    severity: Severity,
+    message: str,
+    subject_type: str,
+    subject_id: str,
+    now: datetime,
+) -> SystemAlert:
+    """Opens a system alert, or counts another occurrence of the one that is open for the code and subject."""
+    raised = await store.raise_or_repeat(
+        tx,
+        organization_id,
+        code=code,
+        severity=severity,
+        message=message,
+        subject_type=subject_type,
+        subject_id=subject_id,
+        now=now,
+    )
+    if raised.occurrence_count == 1:
+        await publish(tx, organization_id, [(TOPIC, "systemAlert.opened", raised)], now)
+    return raised
+
+
+async def close_system_alert(
+    tx: Transaction, organization_id: int, code: str, subject_type: str, subject_id: str, now: datetime
+) -> SystemAlert | None:
+    """Closes the open system alert of the code and subject; None when there is none."""
+    closed = await store.close_open(tx, organization_id, code, subject_type, subject_id, now)
+    if closed is not None:
+        await publish(tx, organization_id, [(TOPIC, "systemAlert.closed", closed)], now)
+    return closed
+
+
+async def list_system_alerts(tx: Transaction, organization_id: int, state: SystemAlertState | None, limit: int) -> list[SystemAlert]:
+    """The newest system alerts by first occurrence, then by number, both descending."""
+    return await store.select_system_alerts(tx, organization_id, state, limit)

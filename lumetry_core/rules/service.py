@@ -1,0 +1,167 @@
+"""Writes and reads rules."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from lumetry_core.access.service.audit import record_audit
+from lumetry_core.metrics.service.catalog import find_metrics
+from lumetry_core.rules import store
+from lumetry_core.rules.audit import audit_fields, audit_level
+from lumetry_core.rules.choices import check_text, find_choice
+from lumetry_core.rules.draft import RuleDraft
+from lumetry_core.rules.model import Definition, Rule, RuleStatus, RuleSummary, resolve_level, strategy_of
+from lumetry_core.rules.validation import check_rule, with_levels
+from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.database import Transaction
+from lumetry_core.runtime.errors import Faults, not_found
+from lumetry_core.runtime.paging import read_page
+from lumetry_core.runtime.queue import enqueue
+
+DEFAULT_PAGE_SIZE = 25
+EVALUATION = "evaluation"
+
+
+async def create(tx: Transaction, caller: Caller, draft: RuleDraft, now: datetime) -> Rule:
+    """Creates a rule that judges points evaluated from now on. Fails with VALIDATION_FAILED."""
+    await store.raise_version(tx, caller.organization_id)
+    definition = await check(tx, caller, draft, None)
+    rule_id = await store.insert_rule(tx, caller.organization_id, definition, now, caller.user_id)
+    definition = await number_levels(tx, caller, rule_id, definition)
+    await store.update_rule(tx, caller.organization_id, rule_id, definition, 1, now)
+    created = await get_rule(tx, caller.organization_id, rule_id)
+    await record_audit(tx, caller, "Rule.Created", "Rule", rule_id, now, None, audit_fields(created))
+    await audit_levels(tx, caller, None, created, now)
+    return created
+
+
+async def update(tx: Transaction, caller: Caller, rule_id: int, draft: RuleDraft, now: datetime) -> Rule:
+    """Replaces a rule's definition; absent fields take their defaults. Fails with NOT_FOUND, VALIDATION_FAILED.
+
+    Counting starts anew when strategy, scope or levels changed. Leaving `Active` makes evaluation close the rule's alerts.
+    """
+    await store.raise_version(tx, caller.organization_id)
+    before = await get_rule(tx, caller.organization_id, rule_id)
+    definition = await number_levels(tx, caller, rule_id, await check(tx, caller, draft, before))
+    counting_epoch = before.counting_epoch + (strategy_of(definition) != strategy_of(before))
+    await store.update_rule(tx, caller.organization_id, rule_id, definition, counting_epoch, now)
+    after = await get_rule(tx, caller.organization_id, rule_id)
+    if before.is_active and not after.is_active:
+        await enqueue(tx, caller.organization_id, EVALUATION, [("rule_left_active", {"rule_id": rule_id})], now)
+    await record_audit(tx, caller, "Rule.Updated", "Rule", rule_id, now, audit_fields(before), audit_fields(after))
+    await audit_levels(tx, caller, before, after, now)
+    return after
+
+
+async def check(tx: Transaction, caller: Caller, draft: RuleDraft, before: Rule | None) -> Definition:
+    """Checks a draft with all that must be looked up. Fails with VALIDATION_FAILED.
+
+    Args:
+        before: The rule that is replaced. It may keep a metric that stopped being evaluable, and pauses meanwhile.
+    """
+    faults = Faults()
+    definition = check_rule(draft, faults)
+    if definition.name and "\0" not in definition.name:
+        other = await store.find_rule_id(tx, caller.organization_id, definition.name)
+        faults.check(other is None or (before is not None and other == before.id), "name", "is the name of another rule")
+    strategies = draft.conditions or (draft.flat,)
+    metrics = await find_metrics(tx, caller.organization_id, {item.metric_key for item in strategies if "\0" not in item.metric_key})
+    for position, strategy in enumerate(strategies):
+        path = f"conditions[{position}].metricId" if draft.conditions else "metricId"
+        metric = metrics.get(strategy.metric_key)
+        if not strategy.metric_key.strip():
+            faults.add(path, "must not be blank")
+        elif metric is None:
+            faults.add(path, f"metric {strategy.metric_key} does not exist")
+        elif before is None or before.metric_key != strategy.metric_key:
+            faults.check(metric.is_evaluable, path, f"metric {strategy.metric_key} is not evaluable")
+    faults.raise_if_any()
+    return definition
+
+
+async def number_levels(tx: Transaction, caller: Caller, rule_id: int, definition: Definition) -> Definition:
+    """Gives each level the number that the rule's level of that severity has for good."""
+    ids = await store.take_level_ids(tx, caller.organization_id, rule_id, [level.severity for level in definition.levels])
+    return with_levels(definition, tuple(replace(level, id=ids[level.severity]) for level in definition.levels))
+
+
+async def audit_levels(tx: Transaction, caller: Caller, before: Rule | None, after: Rule, now: datetime) -> None:
+    """Keeps the history of each level that changed."""
+    old = {level.id: audit_level(level) for level in before.levels} if before else {}
+    new = {level.id: audit_level(level) for level in after.levels}
+    for level_id in sorted(old.keys() | new.keys()):
+        was, now_is = old.get(level_id), new.get(level_id)
+        if was != now_is:
+            verb = "Created" if was is None else "Removed" if now_is is None else "Updated"
+            await record_audit(tx, caller, f"RuleAlertLevel.{verb}", "RuleAlertLevel", level_id, now, was, now_is)
+
+
+async def get_rule(tx: Transaction, organization_id: int, rule_id: int) -> Rule:
+    """One rule. Fails with NOT_FOUND."""
+    found = await store.read_rule(tx, organization_id, rule_id)
+    if found is None:
+        raise not_found("Rule", rule_id)
+    return (await name_metrics(tx, organization_id, [found]))[0]
+
+
+async def list_rules(tx: Transaction, caller: Caller, search: str, status: str, page: int, page_size: int) -> tuple[list[Rule], int]:
+    """A page of rules, newest first, and how many match. Fails with VALIDATION_FAILED (`page`, `pageSize`, `status`).
+
+    Args:
+        search: Part of name, metric key, status, type or threshold mode, ignoring case. Empty: all.
+        status: Ignoring case. Empty: all.
+        page: From 1; 0: 1.
+        page_size: 0: 25.
+    """
+    faults = Faults()
+    wanted = find_choice(RuleStatus, status, "status", faults)
+    check_text(search, "search", faults)
+    part = read_page(page, page_size, default_size=DEFAULT_PAGE_SIZE, faults=faults)
+    faults.raise_if_any()
+    found, total = await store.select_rules(tx, caller.organization_id, search.strip(), wanted, part)
+    return await name_metrics(tx, caller.organization_id, found), total
+
+
+async def summarize(tx: Transaction, organization_id: int) -> RuleSummary:
+    """Counts rules without loading them."""
+    return await store.count_rules(tx, organization_id)
+
+
+async def active_rules(tx: Transaction, organization_id: int) -> list[Rule]:
+    """All active rules by number, ascending, as evaluation needs them.
+
+    Levels are sorted from Warning to Critical and carry the limits in force: None where the direction has none.
+    """
+    found = await store.select_active(tx, organization_id)
+    resolved = [with_resolved_levels(rule) for rule in found]
+    return await name_metrics(tx, organization_id, resolved)
+
+
+def with_resolved_levels(rule: Rule) -> Rule:
+    """The rule with the limits of each level in force."""
+    return replace(rule, levels=tuple(resolve_level(rule, level) for level in rule.levels))
+
+
+async def name_metrics(tx: Transaction, organization_id: int, found: Sequence[Rule]) -> list[Rule]:
+    """Adds the present display names of metrics."""
+    metrics = await find_metrics(tx, organization_id, {rule.metric_key for rule in found})
+    named: list[Rule] = []
+    for rule in found:
+        metric: Any = metrics.get(rule.metric_key)
+        named.append(replace(rule, metric_display_name=metric.display_name) if metric else rule)
+    return named
+
+
+async def rules_version(tx: Transaction, organization_id: int, *, hold: bool = False) -> int:
+    """The version of all that evaluation derives its state from; 0 before the organization's first rule.
+
+    Args:
+        hold: Keeps rules and manual closes from changing until the writing transaction ends, so that what is recorded in it fits.
+    """
+    return await store.read_version(tx, organization_id, hold=hold)
+
+
+async def bump_evaluation_version(tx: Transaction, organization_id: int) -> None:
+    """Makes evaluation derive its state anew before it records anything else. Waits for those who hold the version."""
+    await store.raise_version(tx, organization_id)
