@@ -7,11 +7,14 @@ import json
 import os
 import signal
 import sys
-from contextlib import AsyncExitStack
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_address
+from typing import Any
 
 import structlog
 import uvloop
+from google.protobuf.message import Message
 
 from lumetry.access.v1 import access_service_pb2_grpc
 from lumetry.alerts.v1 import alert_service_pb2_grpc
@@ -30,6 +33,7 @@ from lumetry_core.alerts.rpc import AlertServicer, encode_alert, encode_system_a
 from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.collectors.rpc import CollectorServicer
 from lumetry_core.config import Config
+from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.rpc import EvaluationServicer
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.incidents.rpc.events import EventServicer
@@ -43,6 +47,7 @@ from lumetry_core.migrations.run import read_revision
 from lumetry_core.rules.rpc import RuleServicer
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Transaction, open_database
+from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.runtime.identifiers import new_uuid
 from lumetry_core.runtime.logging import configure_logging
 from lumetry_core.runtime.queue import Wakeups, work
@@ -99,9 +104,10 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         appender = Appender(database, clock, config.metrics, partition_count)
         authenticator = Authenticator(database, clock)
         desk = LoginDesk(database, clock, config.auth, config.rate)
-        evaluator = Evaluator(database, clock, owner, config.evaluation)
-        stack.push_async_callback(evaluator.release)
-        encoders = {"alerts": encode_alert, "systemAlerts": encode_system_alert}
+        progress = Progress()
+        evaluator = Evaluator(database, owner, config.evaluation, progress)
+        stack.push_async_callback(give_back, evaluator)
+        encoders: dict[str, Callable[[Any], Message]] = {"alerts": encode_alert, "systemAlerts": encode_system_alert}
         status = StatusServicer(database, clock, build_inspect(clock))
 
         services = {
@@ -125,7 +131,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
             ),
             "lumetry.evaluation.v1.EvaluationService": (
                 evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server,
-                EvaluationServicer(database, clock),
+                EvaluationServicer(database, clock, progress),
             ),
             "lumetry.incidents.v1.IncidentService": (
                 incident_service_pb2_grpc.add_IncidentServiceServicer_to_server,
@@ -179,6 +185,12 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
             await server.server.stop(DRAIN_SECONDS)
             for worker in workers:
                 worker.cancel()
+
+
+async def give_back(evaluator: Evaluator) -> None:
+    """Gives the partitions back; when the store cannot be written their leases expire by themselves."""
+    with suppress(LumetryError):
+        await evaluator.stop()
 
 
 def build_inspect(clock: Clock) -> Inspect:

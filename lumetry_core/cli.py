@@ -156,9 +156,8 @@ def collector() -> None:
 @click.pass_context
 def run_collector(context: click.Context) -> None:
     """Samples this host and sends the points to a core: `lumetry collector run --help`."""
-    from lumetry_core.collectors.agent.command import run_command  # noqa: PLC0415
-
-    run_command.main(args=context.args, prog_name="lumetry collector run")
+    program = "lumetry_core.collectors.agent"
+    os.execv(sys.executable, [sys.executable, "-m", program, *context.args])  # noqa: S606 -- a small process of its own
 
 
 @main.group()

@@ -4,11 +4,12 @@ Each field `data_dir` is the flag `--data-dir`, the variable `LUMETRY_DATA_DIR` 
 the TOML table of the section; `evaluation.grace_seconds` is the variable `LUMETRY_EVALUATION_GRACE_SECONDS`.
 """
 
+import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 from lumetry_core.access.model import RateSettings
 from lumetry_core.access.model import Settings as AuthSettings
@@ -25,12 +26,22 @@ class ConfigError(Exception):
     """The configuration cannot be used; the message names every fault."""
 
 
+def require_at_least(section: object, least: int, *names: str) -> None:
+    """Raises ValueError for the first field that is below its range."""
+    for name in names:
+        if getattr(section, name) < least:
+            raise ValueError(f"{name} must be at least {least}")
+
+
 @dataclass(frozen=True, slots=True)
 class IngestSection:
     """How much may wait."""
 
     max_queued_points: int = 5_000_000
     """Above it ingestion answers 503."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 10_000, "max_queued_points")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,10 @@ class CatalogSection:
 
     stale_after_hours: int = 24
     """A metric without a point for so long is stale."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.stale_after_hours <= 720:
+            raise ValueError("stale_after_hours must be between 1 and 720")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,10 @@ class RetentionSection:
     max_point_bytes: int = 0
     """Above it the oldest points are dropped; 0: no cap."""
     audit_days: int = 400
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "audit_days")
+        require_at_least(self, 0, "max_point_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +104,7 @@ class Config:
 
     @property
     def metrics(self) -> MetricSettings:
-        """What the metrics area wants to know. Raises ValueError outside its ranges."""
+        """What the metrics area wants to know."""
         return MetricSettings(
             max_queued_points=self.ingest.max_queued_points,
             stale_after_hours=self.catalog.stale_after_hours,
@@ -112,7 +131,7 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     values: dict[str, Any] = {}
     for name, kind in get_type_hints(Config).items():
         if is_dataclass(kind):
-            values[name] = read_section(name, kind, environ, table.pop(name, {}), faults)
+            values[name] = read_section(name, cast("Callable[..., Any]", kind), environ, table.pop(name, {}), faults)
             continue
         found = read_value(name, kind, environ.get(PREFIX + name.upper()), table.pop(name, None), faults)
         chosen = flags.get(name) if flags.get(name) is not None else found
@@ -121,6 +140,8 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     faults.extend(f"{name}: unknown" for name in table)
     if values.get("sqlite_synchronous", "FULL").upper() not in ("FULL", "NORMAL", "EXTRA"):
         faults.append("sqlite_synchronous: must be FULL, EXTRA or NORMAL")
+    if values.get("log_level", "INFO").upper() not in LOG_LEVELS:
+        faults.append(f"log_level: must be one of {', '.join(LOG_LEVELS)}")
     faults.extend(f"{name}: must be host:port" for name in ("http", "grpc") if name in values and not is_address(values[name]))
     if faults:
         raise ConfigError("; ".join(faults))
@@ -132,14 +153,17 @@ def read_file(file: Path | None, faults: list[str]) -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        return tomllib.loads(file.read_text())
-    except (OSError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(file.read_bytes().decode())
+    except (OSError, ValueError) as error:
         faults.append(f"{file}: {error}")
         return {}
 
 
-def read_section(name: str, kind: Callable[..., Any], environ: Mapping[str, str], table: dict[str, Any], faults: list[str]) -> Any:  # noqa: ANN401
+def read_section(name: str, kind: Callable[..., Any], environ: Mapping[str, str], table: Any, faults: list[str]) -> Any:  # noqa: ANN401
     """One section as its dataclass; faults keep its defaults."""
+    if not isinstance(table, dict):
+        faults.append(f"{name}: must be a table")
+        table = {}
     values = {}
     for key, value_kind in get_type_hints(kind).items():
         value = read_value(key, value_kind, environ.get(f"{PREFIX}{name}_{key}".upper()), table.pop(key, None), faults, name)
@@ -158,11 +182,14 @@ def read_value(name: str, kind: Any, text: str | None, written: Any, faults: lis
     raw = written if text is None else text
     if raw is None:
         return None
-    convert = CONVERT.get(kind, str)
+    read = READ[kind]
     try:
-        return convert(raw)
+        if text is None and (not isinstance(raw, read.written) or (isinstance(raw, bool) and bool not in read.written)):
+            raise TypeError
+        return read.convert(raw)
     except (ValueError, TypeError):
-        faults.append(f"{section + '.' if section else ''}{name}: {raw!r} is not a {getattr(kind, '__name__', 'value')}")
+        shown = MASK if name in SECRET_FIELDS else repr(raw)
+        faults.append(f"{section + '.' if section else ''}{name}: {shown} is not {read.noun}")
         return None
 
 
@@ -176,15 +203,24 @@ def read_bool(raw: object) -> bool:
     raise ValueError(text)
 
 
-CONVERT: Mapping[Any, Callable[[Any], Any]] = {
-    bool: read_bool,
-    bool | None: read_bool,
-    int: int,
-    int | None: int,
-    float: float,
-    Path: Path,
-    str: str,
+@dataclass(frozen=True, slots=True)
+class Read:
+    """How values of a type are read: from text, from what TOML makes of them, and what they are called."""
+
+    convert: Callable[[Any], Any]
+    written: tuple[type, ...]
+    noun: str
+
+
+READ: Mapping[Any, Read] = {
+    bool: Read(read_bool, (bool,), "true or false"),
+    bool | None: Read(read_bool, (bool,), "true or false"),
+    int: Read(int, (int,), "a whole number"),
+    Path: Read(Path, (str,), "a path"),
+    str: Read(str, (str,), "text"),
 }
+"""A field of another type needs a row here."""
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def is_address(text: str) -> bool:
@@ -193,7 +229,7 @@ def is_address(text: str) -> bool:
     return bool(host) and port.isdigit() and int(port) < 65536
 
 
-def describe(config: Any, *, indent: str = "") -> list[str]:  # noqa: ANN401 -- a Config or a section
+def describe(config: Any) -> list[str]:  # noqa: ANN401 -- a Config or a section
     """The configuration as TOML lines, secrets masked."""
     lines, sections = [], []
     for each in fields(config):
@@ -201,8 +237,8 @@ def describe(config: Any, *, indent: str = "") -> list[str]:  # noqa: ANN401 -- 
         if is_dataclass(value):
             sections += ["", f"[{each.name}]", *describe(value)]
         elif each.name in SECRET_FIELDS and value:
-            lines.append(f'{indent}{each.name} = "{MASK}"')
+            lines.append(f'{each.name} = "{MASK}"')
         elif value is not None:
-            shown = str(value).lower() if isinstance(value, bool) else value if isinstance(value, int | float) else f'"{value}"'
-            lines.append(f"{indent}{each.name} = {shown}")
+            # JSON's texts, numbers and switches are TOML's as well.
+            lines.append(f"{each.name} = {json.dumps(str(value) if isinstance(value, Path) else value, ensure_ascii=False)}")
     return lines + sections

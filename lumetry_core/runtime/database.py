@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Integer, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, Dialect, make_url
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 from sqlalchemy.schema import Table
@@ -108,7 +109,7 @@ class Database:
                 if self.is_postgresql:
                     for channel in sorted(transaction.wakes):
                         await connection.execute(text("SELECT pg_notify('lumetry', :channel)"), {"channel": channel})
-        except (TimeoutError, DBAPIError, OSError) as error:
+        except (TimeoutError, PoolTimeoutError, DBAPIError, OSError) as error:
             if is_unavailable(error):
                 self.write_problem = type(error).__name__
                 raise unavailable() from error
@@ -123,7 +124,7 @@ class Database:
         try:
             async with self._reader.connect() as connection, connection.begin():
                 yield Transaction(connection)
-        except (TimeoutError, DBAPIError, OSError) as error:
+        except (TimeoutError, PoolTimeoutError, DBAPIError, OSError) as error:
             if is_unavailable(error):
                 raise unavailable() from error
             raise
@@ -209,8 +210,8 @@ def is_unavailable(error: Exception) -> bool:
 
 SQLITE_UNAVAILABLE = {5, 6, 8, 10, 11, 13, 14, 26}
 """BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB."""
-POSTGRES_UNAVAILABLE = {"08", "53", "57", "58", "25"}
-"""Connection, resources, operator intervention, system error, read-only transaction."""
+POSTGRES_UNAVAILABLE = {"08", "53", "57", "58", "25", "28", "3D"}
+"""Connection, resources, operator intervention, system error, read-only transaction, refused login, missing database."""
 
 
 def unavailable() -> LumetryError:

@@ -4,7 +4,7 @@ A servicer contains none of this. It asks `current_caller()` and lets exceptions
 """
 
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,7 +16,7 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from lumetry.access.v1 import permission_pb2
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
-from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason
+from lumetry_core.runtime.errors import CODE_OF, Fault, LumetryError, Reason
 from lumetry_core.runtime.identifiers import new_uuid
 
 log = structlog.get_logger(__name__)
@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 ERROR_DOMAIN = "lumetry"
 USER_CREDENTIALS = frozenset({CredentialKind.INTERACTIVE, CredentialKind.API_TOKEN})
 BEARER = "bearer "
+MAX_FAULT_BYTES = 5_000
+"""A status travels as metadata, of which clients take 8 KiB in all, counted after its encoding in Base64."""
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 _origin: ContextVar["Origin"] = ContextVar("origin")
@@ -202,15 +204,26 @@ def to_status(error: LumetryError) -> status_pb2.Status:
     status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=error.message)
     details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)]
     if error.faults:
-        bad_request = error_details_pb2.BadRequest()
-        for fault in error.faults:
-            bad_request.field_violations.add(field=fault.path, description=fault.message)
-        details.append(bad_request)
+        details.append(to_bad_request(error.faults))
     for detail in details:
         packed = any_pb2.Any()
         packed.Pack(detail)
         status.details.append(packed)
     return status
+
+
+def to_bad_request(faults: Sequence[Fault]) -> error_details_pb2.BadRequest:
+    """The faults in order, as many as a client with the usual limits can receive; the last one tells of the rest."""
+    bad_request = error_details_pb2.BadRequest()
+    size = 0
+    for position, fault in enumerate(faults):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=fault.path, description=fault.message)
+        size += violation.ByteSize()
+        if size > MAX_FAULT_BYTES:
+            bad_request.field_violations.add(description=f"{len(faults) - position} more faults")
+            break
+        bad_request.field_violations.append(violation)
+    return bad_request
 
 
 def contract_name(name: str) -> str:

@@ -124,6 +124,11 @@ class Subscription:
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
+    @property
+    def is_woken(self) -> bool:
+        """Whether the next wait ends at once."""
+        return self._event.is_set()
+
     def wake(self) -> None:
         """Ends the present or the next wait."""
         self._event.set()

@@ -78,8 +78,8 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
 
     async def GetReadiness(  # noqa: N802 -- the name of the RPC
         self,
-        request: status_service_pb2.GetReadinessRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002
+        request: status_service_pb2.GetReadinessRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
     ) -> status_service_pb2.GetReadinessResponse:
         """Serves the RPC."""
         problems = await self.problems()
@@ -87,8 +87,8 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
 
     async def ReadMetrics(  # noqa: N802 -- the name of the RPC
         self,
-        request: status_service_pb2.ReadMetricsRequest,  # noqa: ARG002
-        context: grpc.aio.ServicerContext[Any, Any],  # noqa: ARG002
+        request: status_service_pb2.ReadMetricsRequest,
+        context: grpc.aio.ServicerContext[Any, Any],
     ) -> status_service_pb2.ReadMetricsResponse:
         """Serves the RPC."""
         async with self._database.read() as tx:

@@ -1,0 +1,161 @@
+"""What starts, in which order; everything is taken down in the reverse order."""
+
+import asyncio
+import gc
+import importlib.metadata
+import json
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from gateway.config import Config, split_address
+from gateway.contracts.lumetry import errors as lumetry_errors
+from gateway.contracts.lumetry.routes import ROUTES
+from gateway.contracts.workspace import errors as workspace_errors
+from gateway.transcode.channel import open_core
+from gateway.transcode.handling import Figures, Handler, Render
+from gateway.transcode.lanes import Ingestor
+from gateway.transcode.openapi import build_document
+from gateway.transcode.routes import build_router
+from gateway.transcode.series import SeriesBook, SeriesDictionary
+
+log = structlog.get_logger(__name__)
+
+DRAIN_SECONDS = 15.0
+GC_THRESHOLDS = (50_000, 20, 100)
+"""Requests make few cycles; rare collections keep latency even."""
+KEEP_ALIVE_SECONDS = 75.0
+LINGERING_SECONDS = 2.0
+"""How long the rest of a refused body is still taken, so that the client reads the answer."""
+BACKLOG = 1024
+
+
+@dataclass(slots=True)
+class Services:
+    """What the rows with a `handle` of their own share."""
+
+    ingestor: Ingestor
+    figures: Figures
+    openapi: bytes
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the gateway drains: endless answers end."""
+
+
+def render_for(path: str) -> Render:
+    """The family that answers a path; below `/api/v1` what no family claims is the workspace's."""
+    if path == "/api/v1" or path.startswith("/api/v1/"):
+        return workspace_errors.render
+    return lumetry_errors.render
+
+
+def build_openapi() -> bytes:
+    """The OpenAPI document as JSON."""
+    document = build_document(
+        ROUTES,
+        title="Lumetry",
+        version=importlib.metadata.version("lumetry"),
+        problem=lumetry_errors.Problem,
+        problem_type=lumetry_errors.PROBLEM_TYPE,
+    )
+    return msgspec.json.encode(document)
+
+
+@asynccontextmanager
+async def running(config: Config) -> AsyncIterator[str]:
+    """Serves while the context lasts; the value is the bound `host:port`."""
+    async with AsyncExitStack() as stack:
+        core = open_core(config.core)
+        stack.push_async_callback(core.channel.close)
+        ingestor = Ingestor(core, SeriesBook(SeriesDictionary()))
+        stack.push_async_callback(ingestor.drain)
+        figures = Figures()
+        services = Services(ingestor, figures, build_openapi())
+        handler = Handler(build_router(ROUTES), render_for, core, services, figures)
+        runner = web.ServerRunner(
+            web.Server(
+                handler, auto_decompress=False, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=LINGERING_SECONDS
+            ),
+            shutdown_timeout=DRAIN_SECONDS,
+        )
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        stack.callback(services.closing.set)
+        host, port = split_address(config.http)
+        site = web.TCPSite(runner, host, port, backlog=BACKLOG)
+        await site.start()
+        yield bound_address(runner)
+
+
+def bound_address(runner: web.ServerRunner) -> str:
+    """Where the server listens."""
+    host, port = runner.addresses[0][:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+async def serve(config: Config) -> None:
+    """Serves until a signal or the end of the lifeline, then drains."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if config.lifeline:
+        watch_lifeline(loop, stop.set)
+    async with running(config) as address:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        if config.ready_fd is not None:
+            tell_ready(config.ready_fd, address)
+        log.info("serving", http=address, core=config.core)
+        await stop.wait()
+        log.info("draining")
+
+
+def watch_lifeline(loop: asyncio.AbstractEventLoop, on_end: Callable[[], None]) -> None:
+    """Notices when standard input closes."""
+
+    def read() -> None:
+        if not os.read(sys.stdin.fileno(), 4096):
+            loop.remove_reader(sys.stdin.fileno())
+            on_end()
+
+    loop.add_reader(sys.stdin.fileno(), read)
+
+
+def tell_ready(descriptor: int, address: str) -> None:
+    """Writes the bound address to whoever started this process."""
+    with os.fdopen(descriptor, "w") as pipe:
+        pipe.write(json.dumps({"http": address}) + "\n")
+
+
+def configure_logging(level: str) -> None:
+    """Routes structlog and the standard library to JSON lines on standard error."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    rendering: list[structlog.typing.Processor] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.JSONRenderer(),
+    ]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=rendering, foreign_pre_chain=shared))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)

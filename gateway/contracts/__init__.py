@@ -1,0 +1,1 @@
+"""The documented JSON contracts, one package per family. Families do not know each other."""

@@ -1,0 +1,109 @@
+"""The connection to the core: which RPCs exist, and calling them with a deadline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import Message
+
+from gateway.transcode.credentials import Metadata
+from gateway.transcode.failures import from_rpc
+from lumetry.access.v1 import access_service_pb2, permission_pb2
+
+DEFAULT_DEADLINE_SECONDS = 15.0
+MAX_MESSAGE_BYTES = 64 * 1024 * 1024
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.enable_retries", 0),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One method of the core."""
+
+    path: str
+    """Full method name such as `/lumetry.alerts.v1.AlertService/ListAlerts`."""
+    response: type[Message]
+    public: bool
+    permissions: tuple[str, ...]
+    """Any one of these is needed, in the contract's spelling; empty: a credential of the right kind is enough."""
+    streaming: bool
+
+
+def find_rpc(file: FileDescriptor, service: str, method: str) -> Rpc:
+    """Reads an RPC and its access rule from the generated code."""
+    described = file.services_by_name[service]
+    found = described.methods_by_name[method]
+    access = found.GetOptions().Extensions[permission_pb2.access]
+    names = [permission_pb2.Permission.Name(number).removeprefix("PERMISSION_") for number in access.any_of]
+    return Rpc(
+        path=f"/{described.full_name}/{method}",
+        response=message_factory.GetMessageClass(found.output_type),
+        public=access.public,
+        permissions=tuple("".join(word.capitalize() for word in name.split("_")) for name in names),
+        streaming=found.server_streaming,
+    )
+
+
+CHECK_ACCESS = find_rpc(access_service_pb2.DESCRIPTOR, "AccessService", "CheckAccess")
+
+
+@dataclass(slots=True)
+class Core:
+    """The core behind one channel."""
+
+    channel: grpc.aio.Channel
+    _calls: dict[str, Callable[..., Any]] = field(default_factory=dict)
+
+    async def call(
+        self,
+        rpc: Rpc,
+        request: Message,
+        metadata: Metadata,
+        *,
+        timeout: float = DEFAULT_DEADLINE_SECONDS,  # noqa: ASYNC109 -- gRPC keeps it
+    ) -> Any:  # noqa: ANN401 -- the response class of the RPC
+        """Calls a unary RPC.
+
+        Raises:
+            Failure: The call failed.
+        """
+        call = self._calls.get(rpc.path)
+        if call is None:
+            call = self._calls[rpc.path] = self.channel.unary_unary(
+                rpc.path, request_serializer=serialize, response_deserializer=rpc.response.FromString
+            )
+        try:
+            return await call(request, metadata=metadata, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from None
+
+    def watch(self, rpc: Rpc, request: Message, metadata: Metadata) -> grpc.aio.UnaryStreamCall[Any, Any]:
+        """Starts a streaming RPC; it has no deadline."""
+        call = self.channel.unary_stream(rpc.path, request_serializer=serialize, response_deserializer=rpc.response.FromString)
+        return call(request, metadata=metadata)
+
+    async def check_access(self, rpc: Rpc, metadata: Metadata) -> None:
+        """Asks whether the credential may call an RPC.
+
+        Raises:
+            Failure: As that RPC would fail.
+        """
+        await self.call(CHECK_ACCESS, access_service_pb2.CheckAccessRequest(method=rpc.path), metadata)
+
+
+def serialize(message: Message) -> bytes:
+    """Writes any message."""
+    return message.SerializeToString()
+
+
+def open_core(address: str) -> Core:
+    """Opens the channel; it connects when first used and again whenever the core comes back."""
+    return Core(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))

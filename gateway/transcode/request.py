@@ -1,0 +1,95 @@
+"""One request as decode functions see it: typed path values, query and body, and the means to call the core for it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+import msgspec
+from aiohttp import web
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.transcode.bodies import check_content_type, parse_json
+from gateway.transcode.channel import Core
+from gateway.transcode.credentials import Metadata
+from gateway.transcode.failures import Failure, Fault, Reason, validation_failure
+from gateway.transcode.reading import read_body, read_query
+
+INTEGER = re.compile(r"[0-9]{1,16}", re.ASCII)
+LARGEST_INTEGER = 2**53 - 1
+MAX_PARAMETERS = 100
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+@dataclass(slots=True)
+class Request:
+    """A request whose route was found. Every reading method raises `Failure` with all faults it finds."""
+
+    http: web.BaseRequest
+    request_id: str
+    metadata: Metadata
+    core: Core
+    services: Any
+    """What the rows with a `handle` of their own share; see `gateway.app`."""
+    values: Mapping[str, str] = field(default_factory=dict)
+    content: bytes = b""
+
+    def number(self, name: str) -> int:
+        """An integer of the path; anything else names no resource."""
+        text = self.values[name]
+        if INTEGER.fullmatch(text) and 0 < int(text) <= LARGEST_INTEGER:
+            return int(text)
+        raise Failure(Reason.NOT_FOUND, "No such resource.")
+
+    def key(self, name: str) -> str:
+        """A text of the path, percent-decoded once."""
+        return self.values[name]
+
+    def query(self, kind: type[S], *, ordered: tuple[str, str] | None = None) -> S:
+        """Reads the query parameters.
+
+        Args:
+            kind: What they are.
+            ordered: Two fields of which the first must not be after the second.
+        """
+        faults: list[Fault] = []
+        parsed = read_query(kind, parse_parameters(self.http.rel_url.raw_query_string), faults)
+        if ordered:
+            start, end = (getattr(parsed, name) for name in ordered)
+            if start is not None and end is not None and is_after(start, end):
+                faults.append(Fault(ordered[0].rstrip("_"), f"must not be after {ordered[1]}"))
+        if faults:
+            raise validation_failure(tuple(faults))
+        return parsed
+
+    def body(self, kind: type[S], *, optional: bool = False) -> S:
+        """Reads the JSON body; without content an optional one has its defaults."""
+        faults: list[Fault] = []
+        if not self.content and optional:
+            data: object = {}
+        else:
+            check_content_type(self.http)
+            data = parse_json(self.content)
+        parsed = read_body(kind, {} if data is None and optional else data, faults)
+        if faults:
+            raise validation_failure(tuple(faults))
+        return parsed
+
+
+def is_after(start: Timestamp, end: Timestamp) -> bool:
+    """Whether a time is later than another."""
+    return (start.seconds, start.nanos) > (end.seconds, end.nanos)
+
+
+def parse_parameters(query_string: str) -> Mapping[str, str]:
+    """Reads a query string; of a repeated name the last value counts.
+
+    Raises:
+        Failure: VALIDATION_FAILED when there are too many.
+    """
+    try:
+        return dict(parse_qsl(query_string, keep_blank_values=True, errors="replace", max_num_fields=MAX_PARAMETERS))
+    except ValueError as error:
+        raise validation_failure((Fault("", f"at most {MAX_PARAMETERS} query parameters are read"),)) from error

@@ -1,0 +1,137 @@
+"""`lumetry bench`: arguments of the benchmarks; each prints a table and, as the last line, JSON."""
+
+from pathlib import Path
+
+import click
+
+from lumetry_core.bench.connection import BenchError
+from lumetry_core.bench.report import Report, encode_json, render_table
+
+
+@click.group()
+def bench() -> None:
+    """Measures this machine: servers are started on temporary directories and loopback only."""
+
+
+database_url = click.option("--database-url", default="", help="an empty postgresql://… database [SQLite in a temporary directory]")
+json_file = click.option("--json-file", type=click.Path(path_type=Path), help="also write the JSON here")
+
+
+@bench.command()
+@click.option("--transport", type=click.Choice(["json", "grpc", "both"]), default="json", show_default=True, help="how points travel")
+@click.option("--seconds", type=click.FloatRange(1, 120), default=10.0, show_default=True, help="length of each measurement")
+@click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="points per request")
+@click.option("--series", type=click.IntRange(10, 1_000_000), default=1000, show_default=True, help="series, ten to a metric")
+@click.option("--rules", type=click.IntRange(0, 10_000), default=100, show_default=True, help="rules, spread over the metrics")
+@click.option("--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="alternating measurements of each side")
+@click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="concurrent senders")
+@click.option("--coalesce", type=click.IntRange(1, 100), default=1, show_default=True, help="batches per gRPC call")
+@click.option("--peer", type=click.Choice(["prometheus"]), default=None, help="measure an installed peer in the same run")
+@database_url
+@json_file
+def ingest(
+    *,
+    transport: str,
+    seconds: float,
+    batch: int,
+    series: int,
+    rules: int,
+    rounds: int,
+    connections: int,
+    coalesce: int,
+    peer: str | None,
+    database_url: str,
+    json_file: Path | None,
+) -> None:
+    """Points per second from acceptance to evaluation, latency, CPU and memory."""
+    from lumetry_core.bench.ingest import IngestOptions, run_ingest  # noqa: PLC0415 -- each command imports only what it runs
+
+    options = IngestOptions(
+        transport=transport,
+        seconds=seconds,
+        batch=batch,
+        series=series,
+        rules=rules,
+        rounds=rounds,
+        connections=connections,
+        coalesce=coalesce,
+        peer=peer or "",
+        database_url=database_url,
+    )
+    try:
+        report = run_ingest(options, tell)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    show(report, json_file)
+
+
+@bench.command("list")
+@click.option("--alerts", type=click.IntRange(1, 1_000_000), default=100_000, show_default=True, help="alerts stored")
+@click.option("--requests", type=click.IntRange(1, 100_000), default=300, show_default=True, help="requests measured")
+@click.option("--limit", type=click.IntRange(1, 5000), default=500, show_default=True, help="alerts per answer")
+@database_url
+@json_file
+def list_alerts(*, alerts: int, requests: int, limit: int, database_url: str, json_file: Path | None) -> None:
+    """Answer times of listing alerts while many are stored."""
+    from lumetry_core.bench.listing import ListOptions, run_list  # noqa: PLC0415
+
+    try:
+        report = run_list(ListOptions(alerts=alerts, requests=requests, limit=limit, database_url=database_url), tell)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    show(report, json_file)
+
+
+@bench.command()
+@click.option("--series", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True, help="series, ten to a metric")
+@click.option("--rules", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="rules, spread over the metrics")
+@click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, help="points of each series")
+@click.option("--interval", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, help="seconds of data between them")
+@click.option(
+    "--breaching", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="percent of series that breach in loud rounds"
+)
+@click.option("--alerts", type=click.IntRange(1, 100_000), default=5000, show_default=True, help="alerts of the storm")
+@database_url
+@json_file
+def evaluate(
+    *,
+    series: int,
+    rules: int,
+    rounds: int,
+    interval: float,
+    breaching: float,
+    alerts: int,
+    database_url: str,
+    json_file: Path | None,
+) -> None:
+    """Share of a core that evaluation takes, and how fast a storm of alerts becomes incidents."""
+    from lumetry_core.bench.evaluating import EvaluateOptions, run_evaluate  # noqa: PLC0415
+
+    options = EvaluateOptions(
+        series=series,
+        rules=rules,
+        rounds=rounds,
+        interval_seconds=interval,
+        breaching_percent=breaching,
+        alerts=alerts,
+        database_url=database_url,
+    )
+    try:
+        report = run_evaluate(options, tell)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    show(report, json_file)
+
+
+def tell(line: str) -> None:
+    """Says what happens, beside the report."""
+    click.echo(line, err=True)
+
+
+def show(report: Report, json_file: Path | None) -> None:
+    """Prints the table and the JSON."""
+    click.echo(render_table(report))
+    click.echo("")
+    click.echo(encode_json(report))
+    if json_file is not None:
+        json_file.write_text(encode_json(report) + "\n")

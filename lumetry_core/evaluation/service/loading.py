@@ -1,0 +1,150 @@
+"""Makes and completes the state of an organization on a partition from durable facts.
+
+Nothing here writes. What is read stays true until the holder of the partition's lease commits effects, or the organization's version of
+rules moves, which the writing transaction checks.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+
+import numpy as np
+
+from lumetry_core.evaluation.evaluate import StoredPoint
+from lumetry_core.evaluation.machine import State
+from lumetry_core.evaluation.restore import restore_past
+from lumetry_core.evaluation.service.rules import CompiledRules
+from lumetry_core.evaluation.state import NEVER, EvaluationState, Past, StoredSeries
+from lumetry_core.metrics.dimension import dimension_key_of
+from lumetry_core.metrics.model import Integers, Newest
+from lumetry_core.metrics.service import inbox
+from lumetry_core.metrics.service.catalog import find_metrics_by_id
+from lumetry_core.metrics.service.members import list_siblings
+from lumetry_core.metrics.service.stored import fold_unsealed, read_newest, stored_times
+from lumetry_core.rules.model import Severity
+from lumetry_core.runtime.clock import from_ms
+from lumetry_core.runtime.database import Transaction
+from lumetry_core.violations import service as violations
+from lumetry_core.violations.model import Violation, ViolationFilter
+
+ALL = 1 << 40
+"""A limit that no list reaches."""
+ALERTS_PER_QUERY = 500
+POINTS_PER_READ = 1_000_000
+
+
+class PartitionState:
+    """The state of an organization on a partition, with what it takes to complete it."""
+
+    def __init__(self, organization_id: int, partition: int, newest: Newest) -> None:
+        self.organization_id = organization_id
+        self.partition = partition
+        self.version = -1
+        self.state = EvaluationState()
+        self.alerting: Mapping[Past, State] = {}
+        """The active alerts when the rules were set; of a cold member they are the present ones."""
+        self._newest = newest
+
+    def newest_of(self, series_ids: Integers) -> Integers:
+        """The newest time of series when the state was made."""
+        known = self._newest.series_ids
+        if not len(known):
+            return np.full(len(series_ids), NEVER)
+        places = np.minimum(np.searchsorted(known, series_ids), len(known) - 1)
+        return np.where(known[places] == series_ids, self._newest.times_ms[places], NEVER)
+
+    def set_rules(self, compiled: CompiledRules, alerting: Mapping[Past, State]) -> None:
+        """Follows the rules to a version."""
+        self.alerting = alerting
+        self.state.set_rules(compiled.by_partition.get(self.partition, {}), alerting)
+        self.version = compiled.version
+
+
+async def load_partition(tx: Transaction, organization_id: int, partition: int) -> PartitionState:
+    """Makes a state without rules: all it knows is how far each series is."""
+    sealed = await read_newest(tx, organization_id, [partition])
+    return PartitionState(organization_id, partition, await fold_unsealed(tx, organization_id, sealed, [partition]))
+
+
+async def add_series(tx: Transaction, held: PartitionState, series_ids: Integers) -> None:
+    """Takes up series that are not known yet, together with all other series of their metrics."""
+    siblings = await list_siblings(tx, held.organization_id, np.unique(series_ids).tolist())
+    ids = np.fromiter((series.id for series in siblings), np.int64, len(siblings))
+    unknown = held.state.find_rows(ids) < 0
+    metrics = await find_metrics_by_id(tx, held.organization_id, {series.metric_id for series in siblings})
+    added = []
+    for series, is_unknown, newest in zip(siblings, unknown.tolist(), held.newest_of(ids).tolist(), strict=True):
+        if is_unknown:
+            metric = metrics[series.metric_id]
+            key = dimension_key_of(series.labels, metric.dimension_keys, metric.multidimensional)
+            added.append(StoredSeries(series.id, series.metric_id, series.labels, key, newest))
+    held.state.add_series(added)
+
+
+async def warm(tx: Transaction, held: PartitionState, compiled: CompiledRules, needed: Iterable[int]) -> None:
+    """Takes up the violations that may still count, for the members needed and for all others that the same reading covers."""
+    state = held.state
+    since = min(state.horizon(slot) for slot in needed)
+    slots = [slot for slot in state.cold_slots(state.all_slots()) if state.horizon(slot) >= since]
+    loose = await violations.recent_unattached(tx, held.organization_id, from_ms(since))
+    own = await read_own(tx, held, compiled, slots, since)
+    past = restore_past(held.alerting, [*loose, *own], compiled.watches, compiled.closings)
+    state.warm(slots, past)
+
+
+async def read_own(tx: Transaction, held: PartitionState, compiled: CompiledRules, slots: Iterable[int], since: int) -> list[Violation]:
+    """The violations of active alerts that may escalate by them: of members, and of the time `since` and later."""
+    members = {held.state.member_of_slot[slot][1] for slot in slots}
+    rising = [
+        state.alert.handle
+        for (rule_id, dimension_key), state in held.alerting.items()
+        if state.alert is not None and dimension_key in members and state.alert.rank < compiled.watches[rule_id].levels[-1].rank
+    ]
+    found: list[Violation] = []
+    for start in range(0, len(rising), ALERTS_PER_QUERY):
+        wanted = ViolationFilter(
+            alert_ids=tuple(rising[start : start + ALERTS_PER_QUERY]),
+            severity=Severity.CRITICAL,
+            start_time=from_ms(since),
+            limit=ALL,
+        )
+        found += await violations.list_violations(tx, held.organization_id, wanted)
+    return found
+
+
+async def find_stored(tx: Transaction, held: PartitionState, doubtful: Collection[StoredPoint], before_offset: int) -> set[StoredPoint]:
+    """Those of the points that jobs before an offset stored."""
+    if not doubtful:
+        return set()
+    series_ids = np.unique(np.fromiter((series_id for series_id, _ in doubtful), np.int64, len(doubtful)))
+    first, last = min(time for _, time in doubtful), max(time for _, time in doubtful)
+    found = await find_unsealed(tx, held, series_ids, (first, last), before_offset)
+    for metric_id, of_metric in by_metric(held.state, series_ids).items():
+        ids, times = await stored_times(tx, held.organization_id, metric_id, of_metric, first, last, 0)
+        found.update(zip(ids.tolist(), times.tolist(), strict=True))
+    return found & set(doubtful)
+
+
+async def find_unsealed(
+    tx: Transaction, held: PartitionState, series_ids: Integers, times: tuple[int, int], before_offset: int
+) -> set[StoredPoint]:
+    """Points of series in a range of times that are still in the inbox, of jobs before an offset: read once for all metrics."""
+    found: set[StoredPoint] = set()
+    at = (await inbox.read_position(tx, held.partition)).sealed_offset
+    while at < before_offset:
+        entries = await inbox.read_entries(tx, held.partition, at, POINTS_PER_READ)
+        for entry in entries:
+            at = entry.end_offset
+            if entry.organization_id != held.organization_id or entry.first_offset >= before_offset:
+                continue
+            kept = inbox.take_jobs(entry, 0, before_offset - entry.first_offset)
+            wanted = (kept.times_ms >= times[0]) & (kept.times_ms <= times[1])
+            wanted[wanted] = np.isin(kept.series_ids[wanted], series_ids)
+            found.update(zip(kept.series_ids[wanted].tolist(), kept.times_ms[wanted].tolist(), strict=True))
+        if not entries:
+            break
+    return found
+
+
+def by_metric(state: EvaluationState, series_ids: Integers) -> dict[int, Integers]:
+    """Series by their metric."""
+    metric_ids = np.array([state.series[row].metric_id for row in state.find_rows(series_ids).tolist()], np.int64)
+    return {int(metric_id): series_ids[metric_ids == metric_id] for metric_id in np.unique(metric_ids)}

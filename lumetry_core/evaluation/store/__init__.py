@@ -1,0 +1,1 @@
+"""Tables of evaluation and the statements on them."""

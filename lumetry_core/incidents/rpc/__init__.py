@@ -1,0 +1,1 @@
+"""Servicers of incidents and of the live stream."""

@@ -1,0 +1,1 @@
+"""Verbs of the area: correlation of waiting work, handling by people, reading."""

@@ -1,0 +1,164 @@
+"""Turns what happened to alerts into what happens to incidents.
+
+The claim keeps an organization to one worker at a time, so that simultaneous alerts cannot open twins; the rows of the incidents are
+locked, so that nobody resolves one while it gains a member.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lumetry_core.alerts.model import Alert
+from lumetry_core.alerts.service.membership import set_incident
+from lumetry_core.alerts.service.reading import find_alerts
+from lumetry_core.incidents import timeline
+from lumetry_core.incidents.correlation import Placement, correlate, correlation_key_of, follow, is_waiting
+from lumetry_core.incidents.model import Entry, Incident, JoinReason, Member, Settings
+from lumetry_core.incidents.store import incidents as incident_store
+from lumetry_core.incidents.store import members as member_store
+from lumetry_core.incidents.store import timeline as timeline_store
+from lumetry_core.runtime.database import Transaction
+from lumetry_core.runtime.events import publish
+from lumetry_core.runtime.queue import claim, complete
+
+QUEUE = "correlation"
+TOPIC = "incidents"
+CLAIMED_AT_ONCE = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """What a member's alert made of its incident and membership."""
+
+    incident: Incident
+    member: Member
+    entries: list[Entry]
+
+
+async def correlate_waiting(tx: Transaction, settings: Settings, now: datetime) -> bool:
+    """Works off the waiting items of one organization; False when there were none to take."""
+    items = await claim(tx, QUEUE, CLAIMED_AT_ONCE)
+    if not items:
+        return False
+    organization_id = items[0].organization_id
+    named = {item.payload["alert_id"] for item in items}
+    opened = {item.payload["alert_id"] for item in items if item.kind == "alert_opened"}
+    alerts = {alert.id: alert for alert in await find_alerts(tx, organization_id, named)}
+    members = await member_store.find_present_members(tx, organization_id, named)
+    waiting = [alert for number, alert in alerts.items() if number in opened and number not in members and is_waiting(alert)]
+    keys = {key for alert in waiting if (key := correlation_key_of(alert)) is not None}
+    before = await incident_store.lock_incidents(tx, organization_id, {member.incident_id for member in members.values()}, keys)
+    followed, followings = follow_members(before, [(members[number], alerts[number]) for number in members if number in alerts], now)
+    correlated, placements = correlate(waiting, followed, settings.window, now)
+    await record(tx, organization_id, before, correlated, followings, placements, now)
+    await complete(tx, items)
+    return True
+
+
+def follow_members(
+    incidents: Sequence[Incident], changed: Iterable[tuple[Member, Alert]], now: datetime
+) -> tuple[list[Incident], list[Following]]:
+    """The incidents, in their order, after what happened to their members, and what changed, oldest alert first."""
+    present = {incident.id: incident for incident in incidents}
+    followings = []
+    for member, alert in sorted(changed, key=lambda pair: pair[1].id):
+        before = present[member.incident_id]
+        incident, followed = follow(before, member, alert, now)
+        if followed == member:
+            continue
+        present[member.incident_id] = incident
+        followings.append(Following(incident, followed, describe_following(before, incident, member, followed)))
+    return list(present.values()), followings
+
+
+def describe_following(before: Incident, after: Incident, member: Member, followed: Member) -> list[Entry]:
+    """What the timeline tells of a member's change: counts alone tell nothing."""
+    entries = []
+    if after.severity is not before.severity:
+        entries.append(timeline.severity_changed(member.alert_id, before.severity, after.severity))
+    if member.is_active and not followed.is_active:
+        entries.append(timeline.alert_closed(member.alert_id))
+    return entries
+
+
+async def record(
+    tx: Transaction,
+    organization_id: int,
+    before: Sequence[Incident],
+    after: Sequence[Incident],
+    followings: Sequence[Following],
+    placements: Sequence[Placement],
+    now: datetime,
+) -> None:
+    """Writes a round's decisions: incidents, members, timelines and events.
+
+    Args:
+        before: The incidents as they were read.
+        after: The same in the same order, then those that opened.
+    """
+    changed = [incident for old, incident in zip(before, after, strict=False) if incident != old]
+    opened = await insert_opened(tx, organization_id, after[len(before) :])
+    stored = [*after[: len(before)], *opened]
+    joined = [new_member(stored[placement.position], placement, now) for placement in placements]
+    entries = [(following.member.incident_id, entry) for following in followings for entry in following.entries]
+    for placement in placements:
+        incident = stored[placement.position]
+        entries += [(incident.id, entry) for entry in describe_placement(incident, placement)]
+    await incident_store.update_incidents(tx, organization_id, changed)
+    await member_store.update_members(tx, organization_id, [following.member for following in followings])
+    await member_store.insert_members(tx, organization_id, joined)
+    await timeline_store.insert_entries(tx, organization_id, entries, now)
+    of_incident: dict[int, list[int]] = {}
+    for member in joined:
+        of_incident.setdefault(member.incident_id, []).append(member.alert_id)
+    for incident_id, alert_ids in of_incident.items():
+        await set_incident(tx, organization_id, alert_ids, incident_id, now)
+    events = [(TOPIC, "incident.opened", incident) for incident in opened]
+    told = {incident.id for old, incident in zip(before, after, strict=False) if is_worth_telling(old, incident)}
+    events += [(TOPIC, "incident.updated", incident) for incident in changed if incident.id in told]
+    await publish(tx, organization_id, events, now)
+
+
+def is_worth_telling(before: Incident, after: Incident) -> bool:
+    """Whether streams hear of a change: more than the count of violations, which rises with every point and which lists show."""
+    return replace(after, violation_count=before.violation_count, update_time=before.update_time) != before
+
+
+async def insert_opened(tx: Transaction, organization_id: int, drafts: Sequence[Incident]) -> list[Incident]:
+    """Stores new incidents, in order, under the organization's next numbers."""
+    if not drafts:
+        return []
+    numbers = await incident_store.take_numbers(tx, organization_id, len(drafts))
+    numbered = [replace(draft, number=number) for draft, number in zip(drafts, numbers, strict=True)]
+    ids = await incident_store.insert_incidents(tx, numbered)
+    return [replace(incident, id=ids[incident.number]) for incident in numbered]
+
+
+def new_member(incident: Incident, placement: Placement, now: datetime) -> Member:
+    """The membership of a placed alert."""
+    alert = placement.alert
+    return Member(
+        incident_id=incident.id,
+        alert_id=alert.id,
+        alert_time=alert.start_time,
+        metric_key=alert.metric_key,
+        is_active=alert.is_active,
+        violation_count=alert.violation_count,
+        severity=alert.severity,
+        joining=placement.joining,
+        join_time=now,
+    )
+
+
+def describe_placement(incident: Incident, placement: Placement) -> list[Entry]:
+    """What the timeline tells of a new member, which may have closed before it was looked at."""
+    alert = placement.alert
+    entries = []
+    if placement.joining.reason is JoinReason.OPENED:
+        entries.append(timeline.opened(incident.incident_key, alert.id))
+    entries.append(timeline.correlated(alert.id))
+    if placement.raised_from is not None:
+        entries.append(timeline.severity_changed(alert.id, placement.raised_from, alert.severity))
+    if not alert.is_active:
+        entries.append(timeline.alert_closed(alert.id))
+    return entries

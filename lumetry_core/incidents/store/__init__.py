@@ -1,0 +1,1 @@
+"""Incidents, members and timelines in the database."""

@@ -1,0 +1,211 @@
+"""Nouns of metrics: catalog entries, what the inbox holds, and its settings."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+PARTITION_SPAN = 64
+"""A job's number is offset × span + partition."""
+DAY_MS = 86_400_000
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class DataStatus(StrEnum):
+    """Whether a metric has data (contract 5.2)."""
+
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    STALE = "STALE"
+    INACTIVE = "INACTIVE"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of ingestion, catalog and retention (contract 20)."""
+
+    max_queued_points: int = 5_000_000
+    """`ingest.maxQueuedPoints`; 10,000 or more."""
+    stale_after_hours: int = 24
+    """`catalog.staleAfterHours`; 1 to 720."""
+    points_days: int = 35
+    """`retention.pointsDays`; raw points become five-minute roll-ups afterwards."""
+    five_minute_days: int = 90
+    """`retention.fiveMinuteDays`; age at which five-minute roll-ups become hourly ones."""
+    hour_days: int = 400
+    """`retention.hourDays`; age at which hourly roll-ups are dropped."""
+    max_point_bytes: int = 0
+    """`retention.maxPointBytes`; above it the oldest days are dropped. 0: no cap."""
+    seal_points: int = 1_000_000
+    """Evaluated points that make the inbox move them to segments."""
+    seal_age_seconds: int = 60
+    """Age of the oldest evaluated points that makes the inbox move them to segments."""
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """An entry of the catalog. `dimension_keys` ascend by code point; empty for a single metric."""
+
+    id: int
+    organization_id: int
+    metric_key: str
+    display_name: str
+    description: str
+    unit: str
+    metric_type: str
+    namespace: str
+    source: str
+    management_mode: str
+    catalog_source: str
+    multidimensional: bool
+    dimension_keys: tuple[str, ...]
+    is_active: bool
+    data_status: DataStatus
+    sync_status: str
+    partition: int
+    create_time: datetime
+    update_time: datetime
+    last_sync_time: datetime | None
+    last_ingest_time: datetime | None
+
+    @property
+    def is_evaluable(self) -> bool:
+        """Whether rules can target it."""
+        return self.is_active and self.data_status is DataStatus.ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesInfo:
+    """A stored series. `labels` are sorted by name."""
+
+    id: int
+    metric_id: int
+    labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedBatch:
+    """The receipt of a batch that is on stable storage; `job_ids` ascend."""
+
+    batch_id: str
+    accepted_count: int
+    job_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchHeader:
+    """What is known of a job besides its points.
+
+    `credential_kind` is None for the system. `metric_id` is None when the job holds several metrics; `time_ms` and `series_id` are set
+    when it holds a single point.
+    """
+
+    batch_id: str
+    credential_kind: str | None
+    credential_id: int | None
+    point_count: int
+    metric_id: int | None
+    time_ms: int | None
+    series_id: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """Consecutive jobs of one organization in one partition, with their points in order of arrival.
+
+    The job at `first_offset + n` has the header `batches[n]` and the next `batch_counts[n]` points of the columns.
+    """
+
+    organization_id: int
+    partition: int
+    first_offset: int
+    batches: list[BatchHeader]
+    create_time: datetime
+    series_ids: Integers
+    times_ms: Integers
+    values: Floats
+    batch_counts: Integers
+
+    @property
+    def end_offset(self) -> int:
+        """The offset after its last job."""
+        return self.first_offset + len(self.batches)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a partition is. Offsets name the next job to append, to evaluate and to move to segments."""
+
+    partition: int
+    next_offset: int
+    committed_offset: int
+    sealed_offset: int
+    appended_points: int
+    evaluated_points: int
+    sealed_points: int
+    owner: str | None
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right of one owner to work on a partition; the epoch fences off former owners."""
+
+    partition: int
+    epoch: int
+
+
+class LeaseLost(Exception):  # noqa: N818 -- an event, not a fault
+    """Another owner took the partition: nothing of the transaction may stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job found by its number."""
+
+    id: int
+    partition: int
+    offset: int
+    create_time: datetime
+    header: BatchHeader
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What waits for evaluation in the whole deployment. `oldest_create_time` is None when nothing waits."""
+
+    jobs: int
+    points: int
+    oldest_create_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSummary:
+    """An organization's jobs: waiting, and evaluated within the time for which receipts are kept."""
+
+    queued_jobs: int
+    evaluated_jobs: int
+    oldest_create_time: datetime | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Newest:
+    """The newest time of each series: parallel columns, series ascending and unique."""
+
+    series_ids: Integers
+    times_ms: Integers
+
+
+def job_id_of(partition: int, offset: int) -> int:
+    """The number of the job at an offset."""
+    return offset * PARTITION_SPAN + partition
+
+
+def split_job_id(job_id: int) -> tuple[int, int]:
+    """Partition and offset of a job."""
+    offset, partition = divmod(job_id, PARTITION_SPAN)
+    return partition, offset

@@ -1,0 +1,122 @@
+"""The agent through which all points enter: requests that wait share a commit, so durability costs little.
+
+Unlike verbs it opens transactions itself, because one transaction serves many callers.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from lumetry_core.metrics.model import AcceptedBatch, Settings
+from lumetry_core.metrics.service.append import Learnt, Submission, append_group
+from lumetry_core.metrics.service.registry import SeriesRegistry
+from lumetry_core.runtime.clock import Clock
+from lumetry_core.runtime.database import Database, unavailable
+from lumetry_core.runtime.errors import LumetryError
+
+log = structlog.get_logger(__name__)
+
+MAX_GROUP_POINTS = 500_000
+"""Points in one commit, unless a single request brings more."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Waiting:
+    """A submission and who waits for its receipts."""
+
+    submission: Submission
+    receipts: "asyncio.Future[list[AcceptedBatch]]"
+
+
+class Appender:
+    """Takes submissions and commits them in groups while `run` runs."""
+
+    def __init__(self, database: Database, clock: Clock, settings: Settings, partition_count: int) -> None:
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._partition_count = partition_count
+        self._registry = SeriesRegistry()
+        self._waiting: deque[Waiting] = deque()
+        self._arrived = asyncio.Event()
+        self._closed = False
+
+    async def append(self, submission: Submission) -> list[AcceptedBatch]:
+        """Makes batches durable and gives their receipts, in order. Fails with OVERLOADED, STORE_UNAVAILABLE."""
+        if self._closed:
+            raise unavailable()
+        waiting = Waiting(submission, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        self._arrived.set()
+        return await waiting.receipts
+
+    async def run(self) -> None:
+        """Commits what waits until cancelled; who waits then is told to try again."""
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                while self._waiting:
+                    await self._commit(self._take)
+        finally:
+            self._closed = True
+            fail(self._waiting, unavailable())
+
+    async def _commit(self, take: Callable[[], list[Waiting]]) -> None:
+        """Commits one group, taken only when the database can be written: what arrives until then shares the commit."""
+        group: list[Waiting] = []
+        try:
+            async with self._database.write() as tx:
+                group = take()
+                submissions = [waiting.submission for waiting in group]
+                now = self._clock.now()
+                receipts, learnt = await append_group(tx, self._registry, self._settings, self._partition_count, submissions, now)
+        except LumetryError as error:
+            fail(group or take(), error)
+        except asyncio.CancelledError:
+            fail(group, unavailable())
+            raise
+        except Exception:
+            log.exception("a group of batches could not be appended", requests=len(group))
+            await self._commit_each(group)
+        else:
+            self._settle(group, receipts, learnt)
+
+    async def _commit_each(self, group: Sequence[Waiting]) -> None:
+        """Commits the members of a failed group one by one, so that only what cannot be appended is refused."""
+        if len(group) <= 1:
+            fail(group, unavailable())
+            return
+        for waiting in group:
+            await self._commit(partial(list, [waiting]))
+
+    def _take(self) -> list[Waiting]:
+        """Takes who waits, up to the size of a group, leaving out who has given up."""
+        group: list[Waiting] = []
+        points = 0
+        while self._waiting:
+            following = len(self._waiting[0].submission.columns.values)
+            if group and points + following > MAX_GROUP_POINTS:
+                break
+            waiting = self._waiting.popleft()
+            if not waiting.receipts.done():
+                group.append(waiting)
+                points += following
+        return group
+
+    def _settle(self, group: Sequence[Waiting], receipts: Sequence[list[AcceptedBatch]], learnt: Learnt) -> None:
+        learnt.publish(self._registry)
+        for waiting, accepted in zip(group, receipts, strict=True):
+            if not waiting.receipts.done():
+                waiting.receipts.set_result(accepted)
+
+
+def fail(group: Iterable[Waiting], error: LumetryError) -> None:
+    """Tells everyone who still waits that nothing of theirs was accepted."""
+    for waiting in group:
+        if not waiting.receipts.done():
+            waiting.receipts.set_exception(LumetryError(error.reason, error.message, faults=error.faults, **error.metadata))

@@ -1,0 +1,241 @@
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from lumetry_core.alerts.model import Closing, Eligibility, Escalation, Trigger
+from lumetry_core.alerts.service.reading import find_alerts
+from lumetry_core.alerts.service.transitions import add_violations, close_by_recovery, escalate
+from lumetry_core.alerts.store.alerts import update_alerts
+from lumetry_core.incidents.model import Incident, Settings
+from lumetry_core.incidents.service.correlating import correlate_waiting
+from lumetry_core.incidents.store.members import find_present_members
+from lumetry_core.rules.model import Severity
+from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.events import read_after
+from lumetry_core.runtime.queue import claim, enqueue
+from tests.core.incidents.building import NOW, ORGANIZATION, an_opening, correlate_all, open_some
+from tests.core.incidents.conftest import ReadIncidents, ReadTimeline
+
+LATER = NOW + timedelta(minutes=5)
+
+
+def key_and_counts(incident: Incident) -> tuple[str, str | None, int, int, int]:
+    """Key, correlation key, and the three counters."""
+    return (
+        incident.incident_key,
+        incident.correlation_key,
+        incident.alert_count,
+        incident.active_alert_count,
+        incident.violation_count,
+    )
+
+
+def an_escalation(alert_id: int) -> Escalation:
+    return Escalation(alert_id, 17, "Rule 17", Severity.CRITICAL, 4, Trigger(3, 3, 5))
+
+
+def a_closing(alert_id: int) -> Closing:
+    return Closing(alert_id, 17, "Rule 17", LATER, NOW, 5)
+
+
+async def read_events(database: Database, topic: str = "incidents") -> list[tuple[str, int]]:
+    """Kind and subject's id of each event."""
+    async with database.read() as tx:
+        events = await read_after(tx, ORGANIZATION, 0, [topic], 10_000)
+    return [(event.kind, msgspec.msgpack.decode(event.subject)["id"]) for event in events]
+
+
+async def test_correlate_waiting_groups_by_host_else_metric(
+    database: Database, read_incidents: ReadIncidents, read_timeline: ReadTimeline
+) -> None:
+    """Alerts of one host meet over metrics; alerts without host meet by metric; each incident has its number."""
+    alerts = await open_some(
+        database,
+        an_opening(1, "srv-1"),
+        an_opening(2, "srv-1", metric_key="disk.used", severity=Severity.CRITICAL),
+        an_opening(3, "srv-2"),
+        an_opening(4),
+        an_opening(5, metric_key="disk.used"),
+        an_opening(6, dimension_key="mount=/"),
+    )
+    await correlate_all(database, LATER)
+    incidents = await read_incidents()
+    assert [key_and_counts(incident) for incident in incidents] == [
+        ("INC-000001", "host:srv-1", 2, 2, 4),
+        ("INC-000002", "host:srv-2", 1, 1, 2),
+        ("INC-000003", "metric:cpu.usage", 2, 2, 4),
+        ("INC-000004", "metric:disk.used", 1, 1, 2),
+    ]
+    first = incidents[0]
+    assert (first.severity, first.primary_metric_key, first.start_time) == (Severity.CRITICAL, "cpu.usage", NOW)
+    assert await read_timeline(first.id) == [
+        ("IncidentOpened", "Alert", alerts[0].id),
+        ("AlertCorrelated", "Alert", alerts[0].id),
+        ("AlertCorrelated", "Alert", alerts[1].id),
+        ("SeverityChanged", "Alert", alerts[1].id),
+    ]
+    async with database.read() as tx:
+        found = await find_alerts(tx, ORGANIZATION, [alert.id for alert in alerts])
+    assert [alert.incident_id for alert in found] == [incidents[position].id for position in (0, 0, 1, 2, 3, 2)]
+    assert await read_events(database) == [("incident.opened", incident.id) for incident in incidents]
+
+
+async def test_correlate_waiting_joins_over_rounds(database: Database, read_incidents: ReadIncidents, read_timeline: ReadTimeline) -> None:
+    """A later alert joins what an earlier round opened, and why is kept with the membership."""
+    (first,) = await open_some(database, an_opening(1, "srv-1"))
+    await correlate_all(database)
+    (second,) = await open_some(database, an_opening(2, "srv-1", start_time=NOW + timedelta(minutes=4)), now=LATER)
+    await correlate_all(database, LATER)
+    (incident,) = await read_incidents()
+    assert key_and_counts(incident) == ("INC-000001", "host:srv-1", 2, 2, 4)
+    assert (incident.newest_alert_id, incident.update_time) == (second.id, LATER)
+    assert await read_events(database) == [("incident.opened", incident.id), ("incident.updated", incident.id)]
+    async with database.read() as tx:
+        members = await find_present_members(tx, ORGANIZATION, [first.id, second.id])
+    joining = members[second.id].joining
+    assert (joining.reason, joining.window, joining.reference_alert_id, joining.reference_time, joining.gap) == (
+        "WindowMatch",
+        timedelta(minutes=30),
+        first.id,
+        NOW,
+        timedelta(minutes=4),
+    )
+    assert (members[first.id].joining.reason, members[first.id].joining.gap) == ("Opened", None)
+    assert await read_timeline(incident.id) == [
+        ("IncidentOpened", "Alert", first.id),
+        ("AlertCorrelated", "Alert", first.id),
+        ("AlertCorrelated", "Alert", second.id),
+    ]
+
+
+async def test_correlate_waiting_opens_anew_beyond_the_window(database: Database, read_incidents: ReadIncidents) -> None:
+    """Without active member an incident takes nothing from outside the window."""
+    (first,) = await open_some(database, an_opening(1, "srv-1"))
+    async with database.write() as tx:
+        await close_by_recovery(tx, ORGANIZATION, [a_closing(first.id)], LATER)
+    await correlate_all(database, LATER)
+    await open_some(database, an_opening(1, "srv-1", start_time=NOW + timedelta(minutes=31)), now=LATER)
+    await correlate_all(database, LATER)
+    assert [key_and_counts(incident) for incident in await read_incidents()] == [
+        ("INC-000001", "host:srv-1", 1, 0, 2),
+        ("INC-000002", "host:srv-1", 1, 1, 2),
+    ]
+
+
+async def test_correlate_waiting_follows_members(database: Database, read_incidents: ReadIncidents, read_timeline: ReadTimeline) -> None:
+    """Violations, escalation and close of a member change counters, severity and timeline of its incident."""
+    (alert,) = await open_some(database, an_opening(17, "srv-1"))
+    await correlate_all(database)
+    (before,) = await read_incidents()
+    async with database.write() as tx:
+        await add_violations(tx, ORGANIZATION, {alert.id: 3}, LATER)
+    await correlate_all(database, LATER)
+    assert await read_incidents() == [replace(before, violation_count=5, update_time=LATER)]
+    async with database.write() as tx:
+        await escalate(tx, ORGANIZATION, [an_escalation(alert.id)], LATER)
+    await correlate_all(database, LATER)
+    assert await read_incidents() == [replace(before, violation_count=5, severity=Severity.CRITICAL, update_time=LATER)]
+    async with database.write() as tx:
+        await add_violations(tx, ORGANIZATION, {alert.id: 1}, LATER)
+        await close_by_recovery(tx, ORGANIZATION, [a_closing(alert.id)], LATER)
+    await correlate_all(database, LATER)
+    assert await read_incidents() == [
+        replace(before, violation_count=6, severity=Severity.CRITICAL, active_alert_count=0, update_time=LATER)
+    ]
+    assert (await read_timeline(before.id))[2:] == [("SeverityChanged", "Alert", alert.id), ("AlertClosed", "Alert", alert.id)]
+    assert await read_events(database) == [("incident.opened", before.id), ("incident.updated", before.id), ("incident.updated", before.id)]
+
+
+async def test_correlate_waiting_takes_a_whole_life_at_once(
+    database: Database, read_incidents: ReadIncidents, read_timeline: ReadTimeline
+) -> None:
+    """An alert that escalated and closed before anybody looked is counted as it is, with nothing counted twice."""
+    (alert,) = await open_some(database, an_opening(17, "srv-1"))
+    async with database.write() as tx:
+        await add_violations(tx, ORGANIZATION, {alert.id: 3}, LATER)
+        await escalate(tx, ORGANIZATION, [an_escalation(alert.id)], LATER)
+        await close_by_recovery(tx, ORGANIZATION, [a_closing(alert.id)], LATER)
+    await correlate_all(database, LATER)
+    (incident,) = await read_incidents()
+    assert (key_and_counts(incident), incident.severity) == (("INC-000001", "host:srv-1", 1, 0, 5), Severity.CRITICAL)
+    assert await read_timeline(incident.id) == [
+        ("IncidentOpened", "Alert", alert.id),
+        ("AlertCorrelated", "Alert", alert.id),
+        ("AlertClosed", "Alert", alert.id),
+    ]
+
+
+async def test_correlate_waiting_is_not_disturbed_by_repetitions(database: Database, read_incidents: ReadIncidents) -> None:
+    """An item that comes twice, or names an unknown alert, changes nothing, and is completed."""
+    (alert,) = await open_some(database, an_opening(17, "srv-1"))
+    await correlate_all(database)
+    before = await read_incidents()
+    kinds = ("alert_opened", "alert_escalated", "violations_added", "alert_closed")
+    items = [(kind, {"alert_id": number}) for kind in kinds for number in (alert.id, alert.id + 1000)]
+    async with database.write() as tx:
+        await enqueue(tx, ORGANIZATION, "correlation", items, LATER)
+    await correlate_all(database, LATER)
+    assert await read_incidents() == before
+    async with database.write() as tx:
+        assert await claim(tx, "correlation") == []
+
+
+async def test_correlate_waiting_keeps_organizations_apart(database: Database, read_incidents: ReadIncidents) -> None:
+    """The same host in two organizations makes two incidents, each with the first number of its organization."""
+    await open_some(database, an_opening(1, "srv-1"))
+    await open_some(database, an_opening(1, "srv-1"), organization_id=8)
+    await correlate_all(database)
+    assert [key_and_counts(incident) for incident in await read_incidents()] == [("INC-000001", "host:srv-1", 1, 1, 2)]
+
+
+async def test_correlate_waiting_says_when_nothing_waits(database: Database) -> None:
+    """An empty queue is no work."""
+    async with database.write() as tx:
+        assert await correlate_waiting(tx, Settings(), NOW) is False
+
+
+async def test_correlate_waiting_rolls_back_as_a_whole(database: Database, read_incidents: ReadIncidents) -> None:
+    """A failed round leaves its items waiting and no number used."""
+    await open_some(database, an_opening(1, "srv-1"))
+
+    async def fail() -> None:
+        async with database.write() as tx:
+            await correlate_waiting(tx, Settings(), NOW)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await read_incidents() == []
+    await correlate_all(database)
+    assert [key_and_counts(incident) for incident in await read_incidents()] == [("INC-000001", "host:srv-1", 1, 1, 2)]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+async def test_correlate_waiting_never_opens_twins(database: Database, read_incidents: ReadIncidents) -> None:
+    """Several correlators that work at once while alerts keep opening make one incident of one host."""
+
+    async def open_slowly(rule_ids: range) -> None:
+        for rule_id in rule_ids:
+            await open_some(database, an_opening(rule_id, "srv-1"), an_opening(rule_id, "srv-2"))
+
+    openers = [asyncio.create_task(open_slowly(range(start, start + 10))) for start in (100, 200)]
+    while not all(opener.done() for opener in openers):
+        await asyncio.gather(*(correlate_all(database) for _ in range(4)))
+    await asyncio.gather(*openers)
+    await correlate_all(database)
+    assert sorted(key_and_counts(incident)[1:] for incident in await read_incidents()) == [
+        ("host:srv-1", 20, 20, 40),
+        ("host:srv-2", 20, 20, 40),
+    ]
+
+
+async def test_correlate_waiting_leaves_out_suppressed_alerts(database: Database, read_incidents: ReadIncidents) -> None:
+    """An alert that maintenance holds back opens nothing."""
+    (alert,) = await open_some(database, an_opening(1, "srv-1"))
+    async with database.write() as tx:
+        await update_alerts(tx, ORGANIZATION, {alert.id: {"incident_eligibility": Eligibility.MAINTENANCE_SUPPRESSED}})
+    await correlate_all(database)
+    assert await read_incidents() == []
