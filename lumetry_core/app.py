@@ -58,7 +58,8 @@ from lumetry_core.violations.rpc import ViolationServicer, encode_violation
 log = structlog.get_logger(__name__)
 
 ACCESS_SERVICE = "lumetry.access.v1.AccessService"
-DRAIN_SECONDS = 10.0
+DRAIN_SECONDS = 3.0
+"""Calls end within milliseconds; streams are ended after it."""
 MAX_LAG_SECONDS = 60.0
 """A batch that waits longer for its evaluation makes the core not ready."""
 

@@ -1,18 +1,17 @@
 """Online backup and offline restore of the whole deployment's data.
 
-SQLite: the file is a complete database, copied page by page while the server runs. PostgreSQL: the file is a custom-format dump made by
-the server's own `pg_dump`.
+SQLite: the file is a complete database, copied from one snapshot while the server runs. PostgreSQL: the file is a custom-format dump made
+by the server's own `pg_dump`.
 """
 
 import os
 import shutil
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 from sqlalchemy.engine import URL, make_url
-
-PAGES_PER_STEP = 4096
 
 
 class BackupError(Exception):
@@ -30,10 +29,14 @@ def backup(url: str, target: Path) -> None:
     parsed = make_url(url)
     partial = target.with_name(target.name + ".partial")
     partial.unlink(missing_ok=True)
-    if parsed.get_backend_name() == "postgresql":
-        run_postgres("pg_dump", "--format=custom", f"--file={partial}", parsed)
-    else:
-        copy_sqlite(Path(parsed.database or ""), partial)
+    try:
+        if parsed.get_backend_name() == "postgresql":
+            run_postgres("pg_dump", "--format=custom", f"--file={partial}", parsed)
+        else:
+            copy_sqlite(Path(parsed.database or ""), partial)
+    except BackupError:
+        partial.unlink(missing_ok=True)
+        raise
     partial.chmod(0o600)
     make_durable(partial)
     partial.rename(target)
@@ -68,17 +71,13 @@ def copy_sqlite(source: Path, target: Path) -> None:
     """Copies a live database through SQLite's backup interface."""
     if not source.exists():
         raise BackupError(f"There is no database at {source}.")
-    origin = sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=30)
-    copy = sqlite3.connect(target)
     try:
-        origin.backup(copy, pages=PAGES_PER_STEP)
-        copy.execute("PRAGMA journal_mode=DELETE")
+        with closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True, timeout=30)) as origin, closing(sqlite3.connect(target)) as copy:
+            # In one step: between steps a write of the server would make it start anew, on a busy server for ever. WAL lets writers go on.
+            origin.backup(copy)
+            copy.execute("PRAGMA journal_mode=DELETE")
     except sqlite3.Error as error:
-        target.unlink(missing_ok=True)
         raise BackupError(f"The database could not be copied: {error}") from error
-    finally:
-        copy.close()
-        origin.close()
 
 
 def check_sqlite(path: Path) -> None:
@@ -104,7 +103,8 @@ def run_postgres(program: str, *options: str | URL) -> None:
     found = shutil.which(program)
     if found is None:
         raise BackupError(f"{program} is not installed; it comes with PostgreSQL's client programs.")
-    address = url.set(drivername="postgresql", password=None).render_as_string()
+    # Not `set`: it takes None for "as it is", and a masked password in the address would win over the environment.
+    address = url._replace(drivername="postgresql", password=None).render_as_string()
     environment = {**os.environ, "PGPASSWORD": url.password or ""}
     done = subprocess.run([found, *map(str, flags), f"--dbname={address}"], env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode != 0:

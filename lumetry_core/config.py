@@ -184,18 +184,16 @@ def read_value(name: str, kind: Any, text: str | None, written: Any, faults: lis
         return None
     read = READ[kind]
     try:
-        if text is None and (not isinstance(raw, read.written) or (isinstance(raw, bool) and bool not in read.written)):
-            raise TypeError
-        return read.convert(raw)
-    except (ValueError, TypeError):
+        return read.convert(raw) if text is not None else read.take(raw)
+    except ValueError:
         shown = MASK if name in SECRET_FIELDS else repr(raw)
         faults.append(f"{section + '.' if section else ''}{name}: {shown} is not {read.noun}")
         return None
 
 
-def read_bool(raw: object) -> bool:
+def read_bool(raw: str) -> bool:
     """A switch as people write it."""
-    text = str(raw).strip().lower()
+    text = raw.strip().lower()
     if text in ("1", "true", "yes", "on"):
         return True
     if text in ("0", "false", "no", "off", ""):
@@ -205,19 +203,25 @@ def read_bool(raw: object) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """How values of a type are read: from text, from what TOML makes of them, and what they are called."""
+    """How values of a type are read from text, what TOML makes of them, and what they are called."""
 
-    convert: Callable[[Any], Any]
-    written: tuple[type, ...]
+    convert: Callable[[str], Any]
+    written: type
     noun: str
+
+    def take(self, value: object) -> Any:  # noqa: ANN401 -- a value of the field's type
+        """A value from the file; raises ValueError when it is of another type, of which nothing is guessed."""
+        if type(value) is not self.written:
+            raise ValueError(value)
+        return self.convert(value) if isinstance(value, str) else value
 
 
 READ: Mapping[Any, Read] = {
-    bool: Read(read_bool, (bool,), "true or false"),
-    bool | None: Read(read_bool, (bool,), "true or false"),
-    int: Read(int, (int,), "a whole number"),
-    Path: Read(Path, (str,), "a path"),
-    str: Read(str, (str,), "text"),
+    bool: Read(read_bool, bool, "true or false"),
+    bool | None: Read(read_bool, bool, "true or false"),
+    int: Read(int, int, "a whole number"),
+    Path: Read(Path, str, "a path"),
+    str: Read(str, str, "text"),
 }
 """A field of another type needs a row here."""
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

@@ -25,7 +25,7 @@ LAST_PAUSE_SECONDS = 5.0
 
 
 class StartError(Exception):
-    """A child ended before it served."""
+    """A child did not come to serve."""
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Child:
         """Starts the process and waits until it serves; a restart binds the address of the first start.
 
         Raises:
-            StartError: It ended, or did not serve in time.
+            StartError: It could not be run, ended, or did not tell its address in time.
         """
         reading, writing = os.pipe()
         bind = (address_option, self.address) if self.address else ()
@@ -49,17 +49,15 @@ class Child:
             self.process = await asyncio.create_subprocess_exec(
                 *self.command, *bind, "--ready-fd", str(writing), stdin=asyncio.subprocess.PIPE, pass_fds=(writing,)
             )
-        finally:
             os.close(writing)
-        with os.fdopen(reading, "rb") as pipe:
-            try:
-                line = await asyncio.wait_for(read_line(pipe.fileno()), START_SECONDS)
-            except TimeoutError:
-                line = b""
-        if not line:
+            writing = -1  # the child alone holds it now: its end closes the pipe
+            self.address = read_address(await asyncio.wait_for(read_line(reading), START_SECONDS))
+        except (OSError, ValueError) as error:  # a timeout is an OSError
             await self.stop()
-            raise StartError(f"{self.role} did not start")
-        self.address = next(iter(json.loads(line).values()))
+            raise StartError(f"{self.role} did not start") from error
+        finally:
+            for descriptor in {reading, writing} - {-1}:
+                os.close(descriptor)
         return self.address
 
     async def stop(self) -> None:
@@ -74,6 +72,14 @@ class Child:
             log.warning("did not drain in time", role=self.role)
             self.process.kill()
             await self.process.wait()
+
+
+def read_address(line: bytes) -> str:
+    """The address in what a child tells once it serves. Raises ValueError when it tells none."""
+    told = json.loads(line)
+    if not isinstance(told, dict) or not told:
+        raise ValueError(told)
+    return str(next(iter(told.values())))
 
 
 async def read_line(descriptor: int) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import stat
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -64,8 +65,9 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     programs = POSTGRES_PROGRAMS[-1].parent
     as_server: list[str] = []
     if os.geteuid() == 0:  # PostgreSQL refuses to run as root
-        for parent in (folder, *folder.parents[:2]):
-            parent.chmod(0o755)
+        for parent in (folder, *folder.parents):
+            if not parent.stat().st_mode & stat.S_IXOTH:
+                parent.chmod(parent.stat().st_mode | 0o055)
         shutil.chown(folder, "postgres")
         as_server = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     data = folder / "data"

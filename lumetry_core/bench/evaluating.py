@@ -19,6 +19,7 @@ from lumetry_core.bench.fleet import TRIGGER_COUNT, create_rules, make_fleet
 from lumetry_core.bench.measuring import median
 from lumetry_core.bench.report import Better, Figure, Report
 from lumetry_core.bench.stored_alerts import first_organization, make_openings, store_alerts
+from lumetry_core.bench.usage import describe_machine
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.evaluation.worker import Evaluator
@@ -96,6 +97,7 @@ def run_evaluate(options: EvaluateOptions, progress: Callable[[str], None]) -> R
     Raises:
         BenchError: Points were not evaluated.
     """
+    machine, disturbed = describe_machine()
     with tempfile.TemporaryDirectory(prefix="lumetry-bench-") as folder:
         url = options.database_url or f"sqlite:///{Path(folder) / 'lumetry.db'}"
         upgrade(url)
@@ -107,15 +109,17 @@ def run_evaluate(options: EvaluateOptions, progress: Callable[[str], None]) -> R
         Figure("with the inbox, all quiet: share of a core", quiet.share_with_inbox(interval), "%", better=Better.LOWER),
         Figure("with the inbox, some breaching: share of a core", loud.share_with_inbox(interval), "%", better=Better.LOWER),
         Figure("storm: alerts to incidents", storm.correlation.seconds, "s", 5.0, 1.0, Better.LOWER),
+        Figure("storm: CPU of correlation", storm.correlation.cpu_seconds, "s", better=Better.LOWER),
         Figure("storm: opening the alerts", storm.opening.seconds, "s", better=Better.LOWER),
     ]
-    conditions = {name: value for name, value in asdict(options).items() if name != "database_url"}
+    conditions = {name: value for name, value in asdict(options).items() if name != "database_url"} | machine
     conditions["database"] = "PostgreSQL" if options.database_url else "SQLite"
     notes = [
         "share: CPU time of all threads for one point of every series, per interval; in process, without gateway and gRPC",
         "all quiet: no point breaches, which is evaluated in bulk; the round in which state is first built is left out",
         f"some breaching: {options.breaching:,} series breach at every point; their alerts were opened, which the run checks",
         f"storm: {options.alerts:,} alerts over {STORM_METRICS} metrics, without a topology, until no work waits",
+        *disturbed,
     ]
     return Report("Evaluation", conditions, figures, notes, {"quiet": asdict(quiet), "loud": asdict(loud), "storm": asdict(storm)})
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from lumetry_core.bench.measuring import OpenLoopLatency, Throughput, median
-from lumetry_core.bench.report import Better, Figure, Report
+from lumetry_core.bench.report import Better, Figure, Report, disturbance_figure, disturbance_notes, is_valid
 
 MEGABYTE = 1e6
 PROMISES: Mapping[str, tuple[float, float]] = {
@@ -36,7 +36,7 @@ class Findings:
         return [one for one in self.throughput if one.side == side]
 
 
-def report_ingest(conditions: Mapping[str, Any], findings: Findings, sides: Sequence[str]) -> Report:
+def report_ingest(conditions: Mapping[str, Any], findings: Findings, sides: Sequence[str], disturbed: Sequence[str] = ()) -> Report:
     """Turns findings into figures."""
     figures: list[Figure] = []
     decoding = median(findings.decoding)
@@ -54,15 +54,27 @@ def report_ingest(conditions: Mapping[str, Any], findings: Findings, sides: Sequ
     for server, sizes in findings.memory.items():
         figures += memory_figures(server, sizes)
     figures.append(promised("one core's typed decoder", decoding, "points/s"))
+    shares = [one.foreign_share for one in findings.throughput] + [one.foreign_share for one in findings.latency]
+    foreign = max(shares, default=0.0)
+    figures.append(disturbance_figure(foreign))
     notes = [
         "accepted: until the answer, which follows the commit; end to end: until the evaluation queue is empty",
         "CPU: all processes of the server, until the queue is empty; settled: until background work is done too",
         "latency: open loop at half the end-to-end rate, from when a request was due",
+        *disturbed,
     ]
+    notes += disturbance_notes(foreign)
     if "prometheus" in sides:
         version = findings.versions["prometheus"]
         notes.append(f"prometheus {version}: remote-write, no sync per request; ratios are medians of the rounds' ratios")
-    return Report(f"Ingestion of {conditions['batch']}-point batches", conditions, figures, notes, msgspec.to_builtins(findings))
+    return Report(
+        f"Ingestion of {conditions['batch']}-point batches",
+        conditions,
+        figures,
+        notes,
+        msgspec.to_builtins(findings),
+        valid=is_valid(foreign),
+    )
 
 
 def promised(name: str, value: float, unit: str = "", better: Better = Better.HIGHER) -> Figure:

@@ -15,7 +15,7 @@ from lumetry_core.bench.measuring import Stored, Timeline, measure_latency, meas
 from lumetry_core.bench.payload import STEP_MS, Series, ValuePool, make_series
 from lumetry_core.bench.report import Report
 from lumetry_core.bench.sides import ColumnSide, JsonSide, PrometheusSide, Side, Workload
-from lumetry_core.bench.usage import wait_until_idle
+from lumetry_core.bench.usage import describe_machine, wait_until_idle
 from lumetry_core.runtime.clock import SystemClock, from_ms, to_ms
 
 HISTORY_MS = 30 * 60_000
@@ -54,6 +54,7 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
     now_ms = to_ms(SystemClock().now())
     workload = Workload(make_series(options.series), options.batch, options.connections, ValuePool())
     findings = Findings()
+    machine, disturbed = describe_machine()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumetry-bench-")))
         progress("starting the server")
@@ -62,7 +63,7 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
         if options.transport in ("json", "both"):
             sides.append(JsonSide(server, workload))
         if options.transport in ("grpc", "both"):
-            sides.append(ColumnSide(server, workload, options.coalesce))
+            sides.append(ColumnSide(server, workload, options.coalesce, name=name_columns(options.coalesce)))
         if options.peer:
             peer = stack.enter_context(run_prometheus(make_folder(folder / "prometheus")))
             sides.append(PrometheusSide(peer, workload))
@@ -82,15 +83,20 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
             progress(f"latency of {side.name} at {rate:,.0f} points/s")
             findings.latency.append(measure_latency(side, timelines[side.timeline], options.seconds, rate / points, points))
         note_memory(findings, sides, "after")
-    conditions = {name: value for name, value in asdict(options).items() if name != "database_url"}
+    conditions = {name: value for name, value in asdict(options).items() if name != "database_url"} | machine
     conditions["database"] = "PostgreSQL" if options.database_url else "SQLite"
-    return report_ingest(conditions, findings, [side.name for side in sides])
+    return report_ingest(conditions, findings, [side.name for side in sides], disturbed)
 
 
 def make_folder(path: Path) -> Path:
     """Makes a directory and gives it back."""
     path.mkdir()
     return path
+
+
+def name_columns(coalesce: int) -> str:
+    """What reports call the gRPC side. Larger calls are no like-for-like comparison, so promises do not apply to their name."""
+    return "grpc" if coalesce == 1 else f"grpc, {coalesce} batches a call"
 
 
 def message_points(side: Side, options: IngestOptions) -> int:

@@ -13,9 +13,9 @@ import msgspec
 
 from lumetry_core.bench.connection import RATE_LIMITED, BenchError, Connection
 from lumetry_core.bench.deployment import run_server
-from lumetry_core.bench.report import Better, Figure, Latency, Report, summarize_latency
+from lumetry_core.bench.report import Better, Figure, Latency, Report, disturbance_figure, disturbance_notes, is_valid, summarize_latency
 from lumetry_core.bench.stored_alerts import first_organization, make_openings, recover_alerts, store_alerts
-from lumetry_core.bench.usage import wait_until_idle
+from lumetry_core.bench.usage import Disturbance, describe_machine, wait_until_idle
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.database import open_database
 
@@ -49,6 +49,7 @@ def run_list(options: ListOptions, progress: Callable[[str], None]) -> Report:
     Raises:
         BenchError: A server failed or answered another number of alerts.
     """
+    machine, disturbed = describe_machine()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumetry-bench-")))
         progress("preparing a deployment")
@@ -64,8 +65,10 @@ def run_list(options: ListOptions, progress: Callable[[str], None]) -> Report:
         if not wait_until_idle(server.tree, longest_seconds=CORRELATION_SECONDS):
             raise BenchError(f"the server was still busy with the alerts after {CORRELATION_SECONDS:.0f} s")
         correlated_seconds = time.perf_counter() - begin
+        disturbance = Disturbance(server.tree)
         with server.connect() as connection:
             found = {name: measure_query(connection, query, options, progress, name) for name, query in QUERIES.items()}
+        foreign = disturbance.share()
         memory = server.tree.resident_bytes()
     figures = []
     for name, latency in found.items():
@@ -75,16 +78,20 @@ def run_list(options: ListOptions, progress: Callable[[str], None]) -> Report:
     figures += [
         Figure("alerts stored", options.alerts / stored_seconds, "alerts/s"),
         Figure("memory (RSS)", memory / 1e6, "MB", better=Better.LOWER),
+        disturbance_figure(foreign),
     ]
     return Report(
         f"Listing {options.limit} alerts with {options.alerts:,} stored",
-        {"requests": options.requests, "database": "PostgreSQL" if options.database_url else "SQLite"},
+        {"requests": options.requests, "database": "PostgreSQL" if options.database_url else "SQLite", **machine},
         figures,
         [
             "one connection, one request after another; answer time up to the last byte",
             f"the backlog was correlated in {correlated_seconds:.0f} s",
+            *disturbed,
+            *disturbance_notes(foreign),
         ],
         {"latency": msgspec.to_builtins(found), "stored_seconds": stored_seconds, "correlated_seconds": correlated_seconds},
+        valid=is_valid(foreign),
     )
 
 

@@ -9,7 +9,7 @@ from lumetry_core.bench.load import Load, run_closed_loop, run_open_loop
 from lumetry_core.bench.payload import STEP_MS
 from lumetry_core.bench.report import Latency, summarize_latency
 from lumetry_core.bench.sides import Opened, Side
-from lumetry_core.bench.usage import wait_until_idle
+from lumetry_core.bench.usage import Disturbance, wait_until_idle
 
 LEEWAY_MS = 540_000
 """How far ahead of the present points may lie: a minute less than the contract (4.1) allows."""
@@ -47,6 +47,8 @@ class Throughput:
     settled_cpu_seconds: float
     """The same, until background work such as sealing and compaction was done as well."""
     generator_cpu_seconds: float
+    foreign_share: float
+    """Of all cores, used by processes that have no part in the measurement."""
     latency: Latency
     points_per_second: float = field(init=False)
     end_to_end_per_second: float = field(init=False)
@@ -79,12 +81,14 @@ def measure_throughput(side: Side, timeline: Timeline, seconds: float, series_pe
     start_ms = timeline.next_ms
     with side.open(start_ms) as opened:
         warm(opened)
+        disturbance = Disturbance(side.tree)
         used, generator = side.tree.cpu_seconds(), time.process_time()
         load = run_closed_loop(opened.senders, seconds)
         generator = time.process_time() - generator
         side.drain()
         drained = time.perf_counter()
         cpu = side.tree.cpu_seconds() - used
+        foreign = disturbance.share()
         wait_until_idle(side.tree)
         settled = side.tree.cpu_seconds() - used
         timeline.close(opened)
@@ -99,6 +103,7 @@ def measure_throughput(side: Side, timeline: Timeline, seconds: float, series_pe
             cpu_seconds=cpu,
             settled_cpu_seconds=settled,
             generator_cpu_seconds=generator,
+            foreign_share=foreign,
             latency=summarize_latency(load.answer_seconds),
         ),
         Stored(start_ms, -(-messages * batch_size // series_per_lane)),
@@ -113,6 +118,7 @@ class OpenLoopLatency:
     points_per_second: float
     answers: Latency
     refused_messages: int
+    foreign_share: float
     generator_lag: Latency
     """How late messages left by the generator's own fault; contained in the answer times."""
 
@@ -121,7 +127,9 @@ def measure_latency(side: Side, timeline: Timeline, seconds: float, messages_per
     """Loads a side at a fixed rate."""
     with side.open(timeline.next_ms) as opened:
         warm(opened)
+        disturbance = Disturbance(side.tree)
         load = run_open_loop(opened.senders, seconds, messages_per_second)
+        foreign = disturbance.share()
         side.drain()
         timeline.close(opened)
     return OpenLoopLatency(
@@ -129,6 +137,7 @@ def measure_latency(side: Side, timeline: Timeline, seconds: float, messages_per
         points_per_second=messages_per_second * message_points,
         answers=summarize_latency(load.answer_seconds),
         refused_messages=load.refused_messages,
+        foreign_share=foreign,
         generator_lag=summarize_latency(load.lag_seconds),
     )
 

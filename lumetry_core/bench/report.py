@@ -49,6 +49,29 @@ class Report:
     figures: Sequence[Figure]
     notes: Sequence[str] = ()
     measurements: Mapping[str, Any] = field(default_factory=dict)
+    valid: bool = True
+    """False: other work disturbed the run so much that its figures say nothing about the product."""
+
+
+MUCH_DISTURBANCE = 0.10
+"""Share of the machine above which other processes spoil a run."""
+
+
+def is_valid(foreign_share: float) -> bool:
+    """Whether figures measured beside so much other work, as a share of all cores, say anything."""
+    return foreign_share <= MUCH_DISTURBANCE
+
+
+def disturbance_figure(foreign_share: float) -> Figure:
+    """Other work as a figure."""
+    return Figure("other processes: share of all cores, worst phase", foreign_share * 100, "%", better=Better.LOWER)
+
+
+def disturbance_notes(foreign_share: float) -> list[str]:
+    """What a reader must know of other work; empty when a run is valid."""
+    if is_valid(foreign_share):
+        return []
+    return [f"NOT VALID as a result: other processes used up to {foreign_share:.0%} of the machine while it was measured"]
 
 
 @dataclass(frozen=True, slots=True)

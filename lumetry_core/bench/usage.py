@@ -1,5 +1,6 @@
 """What processes use: CPU time and memory of a process and all its descendants."""
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -7,6 +8,7 @@ from contextlib import suppress
 import psutil
 
 POLL_SECONDS = 0.25
+QUIET_LOAD = 0.5
 
 
 class ProcessTree:
@@ -42,6 +44,38 @@ class ProcessTree:
 
     def _processes(self) -> list[psutil.Process]:
         return [self._root, *self._root.children(recursive=True)]
+
+
+class Disturbance:
+    """Measures, from its making on, what share of all cores other processes use: figures beside much of it say little."""
+
+    def __init__(self, tree: ProcessTree) -> None:
+        self._tree = tree
+        self._begin = time.perf_counter()
+        self._busy, self._ours = machine_cpu_seconds(), self._own()
+
+    def share(self) -> float:
+        """From 0 to 1, neither server nor generator counted. Coarse for less than a second: the system counts in ticks of 10 ms."""
+        foreign = machine_cpu_seconds() - self._busy - (self._own() - self._ours)
+        return min(1.0, max(0.0, foreign / (time.perf_counter() - self._begin) / (os.cpu_count() or 1)))
+
+    def _own(self) -> float:
+        return self._tree.cpu_seconds() + time.process_time()
+
+
+def machine_cpu_seconds() -> float:
+    """CPU time that all processes of the machine used since it started; time stolen by a hypervisor counts as used."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
+
+
+def describe_machine() -> tuple[dict[str, float], list[str]]:
+    """Cores and load as conditions of a report, and a note when other work disturbs what is measured next."""
+    load = round(os.getloadavg()[0], 2)
+    notes = []
+    if load > QUIET_LOAD:
+        notes.append(f"the machine was busy with other work at the start (load {load}): what is measured by the clock suffered from it")
+    return {"cores": float(os.cpu_count() or 1), "load at start": load}, notes
 
 
 def wait_until_idle(tree: ProcessTree, *, share: float = 0.1, longest_seconds: float = 30.0) -> bool:

@@ -81,16 +81,30 @@ class EvaluationState:
 
     def add_series(self, added: Iterable[StoredSeries]) -> None:
         """Takes up stored series that are not known yet; of a metric, they come in the order of their registration."""
+        new = list(added)
         first_row = len(self.series)
-        self.series.extend(added)
+        self.series.extend(new)
         self._reserve(len(self.series))
+        slots = [self._place(row, series) for row, series in enumerate(new, start=first_row)]
+        rows = slice(first_row, len(self.series))
+        newest = np.fromiter((series.newest for series in new), np.int64, len(new))
+        self.slot[rows] = slots
+        self.newest_of_row[rows] = newest
+        np.maximum.at(self.newest, slots, newest)
+        np.logical_or.at(self.is_cold, slots, newest > NEVER)
+        self.lower[rows], self.upper[rows], self.is_ruled[rows] = -UNLIMITED, UNLIMITED, False
         for row in range(first_row, len(self.series)):
-            self._add_row(row, self.series[row])
+            watches = self.watches_on(row)
+            if watches:
+                self.lower[row] = max(watch.clear_lower for watch in watches)
+                self.upper[row] = min(watch.clear_upper for watch in watches)
+                self.is_ruled[row] = True
         ids = np.fromiter((series.id for series in self.series), np.int64, len(self.series))
         self._sorted_rows = np.argsort(ids, kind="stable")
         self._sorted_ids = ids[self._sorted_rows]
 
-    def _add_row(self, row: int, series: StoredSeries) -> None:
+    def _place(self, row: int, series: StoredSeries) -> int:
+        """Finds or makes the slot of a series' member."""
         member = (series.metric_id, series.dimension_key)
         slot = self.slot_of_member.get(member)
         if slot is None:
@@ -102,17 +116,9 @@ class EvaluationState:
             members = self.members_of_metric[series.metric_id] = self.members_of_metric.get(series.metric_id, 0) + 1
             if members > MAX_MEMBERS:
                 self.overflowing.add(slot)
-        self.slot[row] = slot
         self.rows_of_slot[slot].append(row)
         self.rows_of_metric.setdefault(series.metric_id, []).append(row)
-        self.newest_of_row[row] = series.newest
-        self.newest[slot] = max(int(self.newest[slot]), series.newest)
-        self.is_cold[slot] |= series.newest > NEVER
-        self.lower[row], self.upper[row], self.is_ruled[row] = -UNLIMITED, UNLIMITED, False
-        for watch in self.watches_on(row):
-            self.lower[row] = max(self.lower[row], watch.clear_lower)
-            self.upper[row] = min(self.upper[row], watch.clear_upper)
-            self.is_ruled[row] = True
+        return slot
 
     def _recall_alerts(self, slot: int) -> None:
         metric_id, dimension_key = self.member_of_slot[slot]

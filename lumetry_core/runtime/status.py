@@ -76,7 +76,7 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
             return [f"The store cannot be written: {self._database.write_problem or error.reason.value}."]
         return list(found)
 
-    async def GetReadiness(  # noqa: N802 -- the name of the RPC
+    async def GetReadiness(
         self,
         request: status_service_pb2.GetReadinessRequest,
         context: grpc.aio.ServicerContext[Any, Any],
@@ -85,7 +85,7 @@ class StatusServicer(status_service_pb2_grpc.StatusServiceServicer):
         problems = await self.problems()
         return status_service_pb2.GetReadinessResponse(ready=not problems, problems=problems)
 
-    async def ReadMetrics(  # noqa: N802 -- the name of the RPC
+    async def ReadMetrics(
         self,
         request: status_service_pb2.ReadMetricsRequest,
         context: grpc.aio.ServicerContext[Any, Any],

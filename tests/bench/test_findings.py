@@ -1,4 +1,5 @@
 from lumetry_core.bench.findings import Findings, report_ingest
+from lumetry_core.bench.ingest import name_columns
 from lumetry_core.bench.measuring import OpenLoopLatency, Throughput, median
 from lumetry_core.bench.report import Latency
 
@@ -6,7 +7,7 @@ LATENCY = Latency(100, 2, 4, 8, 16)
 CONDITIONS = {"batch": 1000, "rounds": 2}
 
 
-def throughput(side: str, points: int, drain_seconds: float = 0.0) -> Throughput:
+def throughput(side: str, points: int, drain_seconds: float = 0.0, foreign_share: float = 0.02) -> Throughput:
     return Throughput(
         side=side,
         accepted_points=points,
@@ -16,6 +17,7 @@ def throughput(side: str, points: int, drain_seconds: float = 0.0) -> Throughput
         cpu_seconds=points * 2e-6,
         settled_cpu_seconds=points * 3e-6,
         generator_cpu_seconds=0.5,
+        foreign_share=foreign_share,
         latency=LATENCY,
     )
 
@@ -41,7 +43,7 @@ def test_report_ingest_pairs_the_rounds_with_the_peer() -> None:
             throughput("json", 6_000_000),
             throughput("prometheus", 4_000_000),
         ],
-        latency=[OpenLoopLatency("json", 250_000, LATENCY, 0, LATENCY)],
+        latency=[OpenLoopLatency("json", 250_000, LATENCY, 0, 0.05, LATENCY)],
         memory={"lumetry": {"rss at rest": 200_000_000, "pss at rest": 150_000_000, "rss after": 300_000_000}},
         versions={"prometheus": "2.42.0"},
     )
@@ -64,6 +66,7 @@ def test_report_ingest_pairs_the_rounds_with_the_peer() -> None:
         "lumetry: memory at rest (PSS)": (150, ""),
         "lumetry: memory after (RSS)": (300, ""),
         "one core's typed decoder": (1_000_000, ""),
+        "other processes: share of all cores, worst phase": (5, ""),
     }
 
 
@@ -77,4 +80,22 @@ def test_report_ingest_without_a_peer_has_no_ratios() -> None:
         "grpc: CPU per million, settled",
         "grpc: guard, end to end ÷ decoder",
         "one core's typed decoder",
+        "other processes: share of all cores, worst phase",
     ]
+
+
+def test_report_ingest_says_when_other_work_spoiled_it() -> None:
+    """A single disturbed phase is enough to doubt a run."""
+    disturbed = Findings(decoding=[1e6], throughput=[throughput("json", 10), throughput("json", 10, foreign_share=0.4)])
+    report = report_ingest(CONDITIONS, disturbed, ["json"])
+    assert not report.valid
+    assert report.notes[-1] == "NOT VALID as a result: other processes used up to 40% of the machine while it was measured"
+
+
+def test_report_ingest_does_not_judge_larger_calls_by_the_promise() -> None:
+    """The promise is for the batches that the peer gets; several of them in one call are shown without a verdict."""
+    for coalesce, verdict in ((1, "goal"), (8, "")):
+        side = name_columns(coalesce)
+        findings = Findings([1e6], [throughput(side, 9_000_000), throughput("prometheus", 1_000_000)], versions={"prometheus": "2.42.0"})
+        figures = {figure.name: figure.verdict for figure in report_ingest(CONDITIONS, findings, [side, "prometheus"]).figures}
+        assert figures[f"{side}: end to end ÷ prometheus"] == verdict

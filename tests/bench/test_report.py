@@ -108,4 +108,5 @@ def test_encode_json_is_one_line_with_verdicts() -> None:
         ],
         "notes": ["the disk was slow"],
         "measurements": {"rounds": [1, 2]},
+        "valid": True,
     }

@@ -7,7 +7,7 @@ from lumetry_core.bench.deployment import environment, prometheus_program, run_p
 from lumetry_core.bench.measuring import Timeline, measure_latency, measure_throughput
 from lumetry_core.bench.payload import ValuePool, make_series
 from lumetry_core.bench.sides import Opened, PrometheusSide, Workload
-from lumetry_core.bench.usage import ProcessTree, wait_until
+from lumetry_core.bench.usage import Disturbance, ProcessTree, wait_until
 from lumetry_core.runtime.clock import SystemClock, to_ms
 
 POOL = ValuePool(10_000)
@@ -54,6 +54,7 @@ def test_run_process_ends_it_with_the_block(tmp_path: Path) -> None:
         tree = ProcessTree(process.pid)
         assert wait_until(lambda: tree.resident_bytes() > 0, longest_seconds=10)
         assert tree.cpu_seconds() >= 0
+        assert 0 <= Disturbance(tree).share() <= 1
     assert process.poll() is not None
 
 

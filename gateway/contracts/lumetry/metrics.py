@@ -55,7 +55,7 @@ class SeriesPoint(msgspec.Struct, rename="camel"):
 
     timestamp: Time
     value: float
-    dimension_key: str | None | msgspec.UnsetType = msgspec.UNSET
+    dimension_key: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
 def decode_list_metrics(request: Request) -> metric_service_pb2.ListMetricsRequest:

@@ -47,6 +47,7 @@ async def stream_events(request: Request) -> web.StreamResponse:
     topics = read_topics(request.query(StreamFilters).topics or "")
     last_id = request.http.headers.get("Last-Event-ID", "").strip()
     known = EVENT_ID.fullmatch(last_id) is not None
+    await request.core.check_access(WATCH_EVENTS, request.metadata)
     watching = request.core.watch(
         WATCH_EVENTS, event_service_pb2.WatchEventsRequest(topics=topics, after_id=int(last_id) if known else None), request.metadata
     )
@@ -87,8 +88,6 @@ async def await_start(watching: grpc.aio.UnaryStreamCall[Any, Any]) -> None:
     try:
         async with asyncio.timeout(START_SECONDS):
             await watching.initial_metadata()
-            if watching.done():
-                await watching.read()
     except grpc.aio.AioRpcError as error:
         raise from_rpc(error) from None
     except TimeoutError:

@@ -13,10 +13,12 @@ from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
 
 
-async def set_incident(tx: Transaction, organization_id: int, alert_ids: Collection[int], incident_id: int, now: datetime) -> None:
-    """Makes alerts members of an incident; they leave the one they were in."""
-    before = await selection.read_alerts(tx, organization_id, alert_ids, lock=True)
-    await note(tx, organization_id, before, {"incident_id": incident_id}, now)
+async def set_incidents(tx: Transaction, organization_id: int, incident_of: Mapping[int, int], now: datetime) -> None:
+    """Makes alerts members of incidents, by alert; they leave the ones they were in."""
+    before = await selection.read_alerts(tx, organization_id, incident_of, lock=True)
+    changes: dict[int, dict[str, Any]] = {alert.id: {"incident_id": incident_of[alert.id], "update_time": now} for alert in before}
+    await store.update_alerts(tx, organization_id, changes)
+    await publish(tx, organization_id, [(TOPIC, "alert.updated", replace(alert, **changes[alert.id])) for alert in before], now)
 
 
 async def start_watch(tx: Transaction, organization_id: int, incident_id: int, now: datetime) -> list[Alert]:

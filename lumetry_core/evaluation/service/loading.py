@@ -14,11 +14,11 @@ from lumetry_core.evaluation.restore import restore_past
 from lumetry_core.evaluation.service.rules import CompiledRules
 from lumetry_core.evaluation.state import NEVER, EvaluationState, Past, StoredSeries
 from lumetry_core.metrics.dimension import dimension_key_of
-from lumetry_core.metrics.model import Integers, Newest
+from lumetry_core.metrics.model import DAY_MS, Integers, Newest
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.catalog import find_metrics_by_id
-from lumetry_core.metrics.service.members import list_siblings
-from lumetry_core.metrics.service.stored import fold_unsealed, read_newest, stored_times
+from lumetry_core.metrics.service.members import list_siblings, sealed_times
+from lumetry_core.metrics.service.stored import fold_unsealed, read_newest
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.clock import from_ms
 from lumetry_core.runtime.database import Transaction
@@ -114,12 +114,15 @@ async def find_stored(tx: Transaction, held: PartitionState, doubtful: Collectio
     """Those of the points that jobs before an offset stored."""
     if not doubtful:
         return set()
-    series_ids = np.unique(np.fromiter((series_id for series_id, _ in doubtful), np.int64, len(doubtful)))
-    first, last = min(time for _, time in doubtful), max(time for _, time in doubtful)
-    found = await find_unsealed(tx, held, series_ids, (first, last), before_offset)
-    for metric_id, of_metric in by_metric(held.state, series_ids).items():
-        ids, times = await stored_times(tx, held.organization_id, metric_id, of_metric, first, last, 0)
-        found.update(zip(ids.tolist(), times.tolist(), strict=True))
+    series_ids = np.fromiter((series_id for series_id, _ in doubtful), np.int64, len(doubtful))
+    times = np.fromiter((time for _, time in doubtful), np.int64, len(doubtful))
+    found = await find_unsealed(tx, held, np.unique(series_ids), (int(times.min()), int(times.max())), before_offset)
+    metric_of = {series.id: series.metric_id for series in map(held.state.series.__getitem__, held.state.find_rows(series_ids).tolist())}
+    for day in np.unique(times // DAY_MS).tolist():
+        of_day = times // DAY_MS == day
+        ids, at = np.unique(series_ids[of_day]), times[of_day]
+        metric_ids = {metric_of[series_id] for series_id in ids.tolist()}
+        found |= await sealed_times(tx, held.organization_id, metric_ids, ids, int(at.min()), int(at.max()))
     return found & set(doubtful)
 
 
@@ -142,9 +145,3 @@ async def find_unsealed(
         if not entries:
             break
     return found
-
-
-def by_metric(state: EvaluationState, series_ids: Integers) -> dict[int, Integers]:
-    """Series by their metric."""
-    metric_ids = np.array([state.series[row].metric_id for row in state.find_rows(series_ids).tolist()], np.int64)
-    return {int(metric_id): series_ids[metric_ids == metric_id] for metric_id in np.unique(metric_ids)}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lumetry_core.alerts.model import Alert
-from lumetry_core.alerts.service.membership import set_incident
+from lumetry_core.alerts.service.membership import set_incidents
 from lumetry_core.alerts.service.reading import find_alerts
 from lumetry_core.incidents import timeline
 from lumetry_core.incidents.correlation import Placement, correlate, correlation_key_of, follow, is_waiting
@@ -108,11 +108,7 @@ async def record(
     await member_store.update_members(tx, organization_id, [following.member for following in followings])
     await member_store.insert_members(tx, organization_id, joined)
     await timeline_store.insert_entries(tx, organization_id, entries, now)
-    of_incident: dict[int, list[int]] = {}
-    for member in joined:
-        of_incident.setdefault(member.incident_id, []).append(member.alert_id)
-    for incident_id, alert_ids in of_incident.items():
-        await set_incident(tx, organization_id, alert_ids, incident_id, now)
+    await set_incidents(tx, organization_id, {member.alert_id: member.incident_id for member in joined}, now)
     events = [(TOPIC, "incident.opened", incident) for incident in opened]
     told = {incident.id for old, incident in zip(before, after, strict=False) if is_worth_telling(old, incident)}
     events += [(TOPIC, "incident.updated", incident) for incident in changed if incident.id in told]

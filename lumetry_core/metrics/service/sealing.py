@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
-from lumetry_core.metrics.codec import encode_segment
-from lumetry_core.metrics.model import DAY_MS, Entry, Floats, Integers, Lease, Newest, Settings
+from lumetry_core.metrics.codec import decode_payload, encode_segment
+from lumetry_core.metrics.model import DAY_MS, Floats, Integers, Lease, Newest, Settings
 from lumetry_core.metrics.rollup import RAW
 from lumetry_core.metrics.service.inbox import read_position
 from lumetry_core.metrics.service.series import SeriesIndex
@@ -17,6 +17,7 @@ from lumetry_core.metrics.store import newest as newest_store
 from lumetry_core.metrics.store import partitions as partition_store
 from lumetry_core.metrics.store import receipts as receipt_store
 from lumetry_core.metrics.store import segments as segment_store
+from lumetry_core.metrics.store.inbox import PackedEntry
 from lumetry_core.metrics.store.segments import Segment
 from lumetry_core.runtime.database import Transaction
 
@@ -31,7 +32,7 @@ class Range:
     """Whole entries of a partition, all evaluated, ascending; and where the next range starts."""
 
     lease: Lease
-    entries: Sequence[Entry]
+    entries: Sequence[PackedEntry]
     end_offset: int
     metric_ids: Integers
     """Metric by series."""
@@ -48,7 +49,7 @@ class Sealed:
     segments: Sequence[Segment]
     newest: Sequence[tuple[int, Newest]]
     """By organization."""
-    receipts: Sequence[tuple[int, Sequence[Entry], bytes]]
+    receipts: Sequence[tuple[int, Sequence[PackedEntry], bytes]]
     """By organization: the entries and their packed headers."""
 
 
@@ -67,31 +68,32 @@ async def read_due(tx: Transaction, lease: Lease, index: SeriesIndex, settings: 
             break
         end = size.end_offset
         points += size.point_count
-    entries = await inbox_store.read_range(tx, lease.partition, position.sealed_offset, end)
+    entries = await inbox_store.read_packed(tx, lease.partition, position.sealed_offset, end)
     for entry in entries:
-        await index.ensure_loaded(tx, entry.series_ids)
+        series_ids, _, _ = decode_payload(entry.payload)
+        await index.ensure_loaded(tx, series_ids)
     return Range(lease, entries, end, index.metric_ids)
 
 
 def pack(evaluated: Range) -> Sealed:
     """Turns a range of the inbox into segments, newest times and receipts."""
-    members: dict[int, list[Entry]] = {}
+    members: dict[int, list[PackedEntry]] = {}
     for entry in evaluated.entries:
         members.setdefault(entry.organization_id, []).append(entry)
     segments: list[Segment] = []
     newest = []
+    point_count = 0
     for organization_id, entries in members.items():
-        series_ids, times_ms, values = (
-            np.concatenate(columns)
-            for columns in zip(*((entry.series_ids, entry.times_ms, entry.values) for entry in entries), strict=True)
-        )
+        columns = [decode_payload(entry.payload) for entry in entries]
+        series_ids, times_ms, values = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+        point_count += len(values)
         newest.append((organization_id, newest_of(series_ids, times_ms)))
         segments += split(organization_id, evaluated, series_ids, times_ms, values)
     return Sealed(
         lease=evaluated.lease,
         first_offset=evaluated.entries[0].first_offset,
         end_offset=evaluated.end_offset,
-        point_count=sum(len(entry.values) for entry in evaluated.entries),
+        point_count=point_count,
         segments=segments,
         newest=newest,
         receipts=[(organization_id, entries, receipt_store.pack_headers(entries)) for organization_id, entries in members.items()],

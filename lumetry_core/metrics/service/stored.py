@@ -14,6 +14,7 @@ from lumetry_core.metrics.store import inbox as inbox_store
 from lumetry_core.metrics.store import newest as newest_store
 from lumetry_core.metrics.store import partitions as partition_store
 from lumetry_core.metrics.store import segments as segment_store
+from lumetry_core.metrics.store.newest import NEVER
 from lumetry_core.runtime.database import Transaction
 
 Columns = tuple[Integers, Integers, Floats]
@@ -37,16 +38,16 @@ async def read_stored(
     """
     segments = await segment_store.read_segments(tx, organization_id, metric_id, start_ms, end_ms)
     position = (await partition_store.read_positions(tx, [partition]))[0]
-    payloads = await inbox_store.read_payloads(tx, partition, position.sealed_offset, MAX_OFFSET, organization_id)
+    entries = await inbox_store.read_packed(tx, partition, position.sealed_offset, MAX_OFFSET, organization_id)
 
     def decode() -> Rollup:
         wanted = Selection(series_ids, start_ms, end_ms)
         raw = [wanted.of(decode_raw(segment.payload)) for segment in segments if segment.resolution == RAW]
-        raw += [wanted.of(decode_payload(payload)) for payload in payloads]
+        raw += [wanted.of(decode_payload(entry.payload)) for entry in entries]
         points = keep_last(join(raw))
         return concatenate([as_rollup(points), *(wanted.of_rollup(segment.payload) for segment in segments if segment.resolution)])
 
-    size = sum(len(segment.payload) for segment in segments) + sum(len(payload) for payload in payloads)
+    size = sum(len(segment.payload) for segment in segments) + sum(len(entry.payload) for entry in entries)
     return StoredPoints(decode, size)
 
 
@@ -98,12 +99,10 @@ async def fold_unsealed(tx: Transaction, organization_id: int, newest: Newest, p
 
 def newest_of(series_ids: Integers, times_ms: Integers) -> Newest:
     """The newest time of each series."""
-    if not len(series_ids):
-        return Newest(series_ids, times_ms)
-    order = np.lexsort((times_ms, series_ids))
-    ids = series_ids[order]
-    last = np.append(ids[1:] != ids[:-1], True)
-    return Newest(ids[last], times_ms[order][last])
+    newest = np.full(int(series_ids.max(initial=0)) + 1, NEVER)
+    np.maximum.at(newest, series_ids, times_ms)
+    present = np.flatnonzero(newest != NEVER)
+    return Newest(present, newest[present])
 
 
 class Selection:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -42,6 +41,24 @@ class EntrySize:
     batch_count: int
     point_count: int
     create_time: datetime
+
+    @property
+    def end_offset(self) -> int:
+        """The offset after its last job."""
+        return self.first_offset + self.batch_count
+
+
+@dataclass(frozen=True, slots=True)
+class PackedEntry:
+    """An entry as it is stored; unpacking is work for the processor only."""
+
+    organization_id: int
+    partition: int
+    first_offset: int
+    batch_count: int
+    create_time: datetime
+    header: bytes
+    payload: bytes
 
     @property
     def end_offset(self) -> int:
@@ -112,47 +129,46 @@ async def list_sizes(tx: Transaction, partition: int, from_offset: int, before_o
     return [size for size in sizes if size.end_offset > from_offset]
 
 
-async def read_range(
+async def read_packed(
     tx: Transaction, partition: int, first_offset: int, before_offset: int, organization_id: int | None = None
-) -> list[Entry]:
+) -> list[PackedEntry]:
     """Whole entries that start in the range, ascending; of one organization or of all."""
     columns = inbox_entries.c
     statement = (
-        select(inbox_entries)
+        select(
+            columns.organization_id,
+            columns.partition,
+            columns.first_offset,
+            columns.batch_count,
+            columns.create_time,
+            columns.header,
+            columns.payload,
+        )
         .where(columns.partition == partition, columns.first_offset >= first_offset, columns.first_offset < before_offset)
         .order_by(columns.first_offset)
     )
     if organization_id is not None:
         statement = statement.where(columns.organization_id == organization_id)
-    return [to_entry(row) for row in await tx.execute(statement)]
+    return [PackedEntry(**row._mapping) for row in await tx.execute(statement)]
 
 
-async def read_payloads(tx: Transaction, partition: int, first_offset: int, before_offset: int, organization_id: int) -> list[bytes]:
-    """The points of an organization's entries that start in the range, ascending."""
-    columns = inbox_entries.c
-    rows = await tx.execute(
-        select(columns.payload)
-        .where(
-            columns.organization_id == organization_id,
-            columns.partition == partition,
-            columns.first_offset >= first_offset,
-            columns.first_offset < before_offset,
-        )
-        .order_by(columns.first_offset)
-    )
-    return list(rows.scalars())
+async def read_range(
+    tx: Transaction, partition: int, first_offset: int, before_offset: int, organization_id: int | None = None
+) -> list[Entry]:
+    """As `read_packed`, unpacked."""
+    return [unpack(packed) for packed in await read_packed(tx, partition, first_offset, before_offset, organization_id)]
 
 
-def to_entry(row: Any) -> Entry:  # noqa: ANN401 -- a row of the table
-    """A row as an entry."""
-    batches = decode_header(row.header)
-    series_ids, times_ms, values = decode_payload(row.payload)
+def unpack(packed: PackedEntry) -> Entry:
+    """An entry with headers and columns."""
+    batches = decode_header(packed.header)
+    series_ids, times_ms, values = decode_payload(packed.payload)
     return Entry(
-        organization_id=row.organization_id,
-        partition=row.partition,
-        first_offset=row.first_offset,
+        organization_id=packed.organization_id,
+        partition=packed.partition,
+        first_offset=packed.first_offset,
         batches=batches,
-        create_time=row.create_time,
+        create_time=packed.create_time,
         series_ids=series_ids,
         times_ms=times_ms,
         values=values,

@@ -1,12 +1,14 @@
-"""All series of metrics at once."""
+"""Series and raw segments of many metrics at once."""
 
 from collections.abc import Collection
 
 import msgspec
 from sqlalchemy import select
 
-from lumetry_core.metrics.model import SeriesInfo
+from lumetry_core.metrics.model import DAY_MS, SeriesInfo
+from lumetry_core.metrics.rollup import RAW
 from lumetry_core.metrics.store.catalog import chunks
+from lumetry_core.metrics.store.segments import point_segments
 from lumetry_core.metrics.store.series import series
 from lumetry_core.runtime.database import Transaction
 
@@ -47,4 +49,23 @@ async def find_series(tx: Transaction, organization_id: int, series_ids: Collect
             )
         )
         found.update({row.id: SeriesInfo(row.id, row.metric_id, label_decoder.decode(row.labels)) for row in rows})
+    return found
+
+
+async def read_raw_payloads(tx: Transaction, organization_id: int, metric_ids: Collection[int], start_ms: int, end_ms: int) -> list[bytes]:
+    """Raw segments of metrics that may hold points in the range, both ends included."""
+    columns = point_segments.c
+    found: list[bytes] = []
+    for chunk in chunks(sorted(metric_ids)):
+        rows = await tx.execute(
+            select(columns.payload).where(
+                columns.organization_id == organization_id,
+                columns.metric_id.in_(chunk),
+                columns.day.between(start_ms // DAY_MS, end_ms // DAY_MS),
+                columns.end_ms >= start_ms,
+                columns.start_ms <= end_ms,
+                columns.resolution == RAW,
+            )
+        )
+        found += rows.scalars()
     return found

@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, delete, func, select
 
 from lumetry_core.metrics.codec import compression
-from lumetry_core.metrics.model import BatchHeader, Entry
-from lumetry_core.metrics.store.inbox import decode_header, encode_header
+from lumetry_core.metrics.model import BatchHeader
+from lumetry_core.metrics.store.inbox import PackedEntry, decode_header
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.database import Time, Transaction, metadata
 
@@ -29,13 +29,13 @@ Packed = list[tuple[int, int, bytes]]
 """First offset, create time in ms and header of each entry."""
 
 
-def pack_headers(entries: Sequence[Entry]) -> bytes:
+def pack_headers(entries: Sequence[PackedEntry]) -> bytes:
     """The headers of entries, ascending by offset."""
-    packed: Packed = [(entry.first_offset, to_ms(entry.create_time), encode_header(entry.batches)) for entry in entries]
+    packed: Packed = [(entry.first_offset, to_ms(entry.create_time), entry.header) for entry in entries]
     return compression.compress(msgspec.msgpack.encode(packed))
 
 
-async def insert_receipt(tx: Transaction, organization_id: int, entries: Sequence[Entry], headers: bytes) -> None:
+async def insert_receipt(tx: Transaction, organization_id: int, entries: Sequence[PackedEntry], headers: bytes) -> None:
     """Keeps the headers of an organization's entries, ascending, of one partition."""
     await tx.execute(
         inbox_receipts.insert(),
@@ -44,7 +44,7 @@ async def insert_receipt(tx: Transaction, organization_id: int, entries: Sequenc
             "partition": entries[0].partition,
             "first_offset": entries[0].first_offset,
             "end_offset": entries[-1].end_offset,
-            "job_count": sum(len(entry.batches) for entry in entries),
+            "job_count": sum(entry.batch_count for entry in entries),
             "last_create_time": entries[-1].create_time,
             "headers": headers,
         },

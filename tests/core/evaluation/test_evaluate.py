@@ -185,8 +185,8 @@ def shown_oracles(oracles: dict[tuple[int, str | None], Oracle]) -> tuple[object
 
 
 @settings(max_examples=500, deadline=None)
-@given(POINTS, st.lists(st.integers(0, 80), max_size=6), st.lists(st.booleans(), min_size=8, max_size=8))
-def test_evaluate_agrees_with_the_oracle_in_any_chunks(moves: list[tuple[int, int, float]], cuts: list[int], reloads: list[bool]) -> None:
+@given(POINTS, st.lists(st.integers(0, 80), max_size=6), st.lists(st.sampled_from(["", "reload", "replace_rules"]), min_size=8, max_size=8))
+def test_evaluate_agrees_with_the_oracle_in_any_chunks(moves: list[tuple[int, int, float]], cuts: list[int], events: list[str]) -> None:
     """However points are cut into chunks, and wherever the state is made anew, the same is recorded."""
     now = 100 * MINUTE
     points = []
@@ -195,9 +195,9 @@ def test_evaluate_agrees_with_the_oracle_in_any_chunks(moves: list[tuple[int, in
         now = max(now, points[-1][1])
     world = World(RULES, SERIES)
     bounds = [0, *sorted({min(cut, len(points)) for cut in cuts}), len(points)]
-    for (start, end), reload in zip(pairwise(bounds), reloads, strict=False):
+    for (start, end), event in zip(pairwise(bounds), events, strict=False):
         if end > start:
             world.feed(points[start:end])
-        if reload:
-            world.reload()
+        if event:
+            getattr(world, event)()
     assert shown(world) == shown_oracles(expected(points))

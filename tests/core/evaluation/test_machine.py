@@ -254,3 +254,10 @@ def test_step_agrees_with_the_oracle(of: Rule, moves: list[tuple[int, float]]) -
             last = oracle.violations[-1].alert if done.violated else None
             joined = oracle.alerts.index(last) + 1 if last else None
             assert (done.violated.handle if done.violated else None) == joined
+
+
+def test_step_counts_back_over_window_and_grace() -> None:
+    """A point just not late still sees violations a whole window before it."""
+    of = rule(level(trigger_count=2, trigger_window_minutes=4))
+    assert Run(of).feed((0, 11), (6, 11), (4, 11)).log == ["0 violation", "6 violation", "4 open Warning 2"]
+    assert Run(of).feed((0, 11), (6, 5), (4, 11)).log == ["0 violation", "4 open Warning 2"]

@@ -76,6 +76,11 @@ class World:
             StoredSeries(one.id, one.metric_id, one.labels, one.dimension_key, newest.get(one.id, NEVER)) for one in self.series
         )
 
+    def replace_rules(self) -> None:
+        """Sets the same rules anew, as after a change of another rule."""
+        self.remembered = {(rule, self.key(slot)): state for (rule, slot), state in self.state.pairs.items()}
+        self.state.set_rules(self.watches, self.restore_alerts())
+
     def restore_alerts(self) -> dict[tuple[int, str | None], State]:
         return {
             (alert.rule_id, alert.dimension_key): State((), OpenAlert(number, alert.rank, alert.first_violation, ()), alert.last_not_clear)

@@ -7,6 +7,7 @@ from sqlalchemy import func, select, update
 from lumetry_core.metrics.model import LeaseLost, Newest, Settings
 from lumetry_core.metrics.service import inbox, sealing
 from lumetry_core.metrics.service.catalog import find_metrics
+from lumetry_core.metrics.service.ingestion import ingest_points
 from lumetry_core.metrics.service.queries import query_series
 from lumetry_core.metrics.service.series import SeriesIndex
 from lumetry_core.metrics.service.stored import fold_unsealed, read_newest, stored_times
@@ -15,15 +16,15 @@ from lumetry_core.metrics.store.partitions import inbox_partitions
 from lumetry_core.metrics.store.segments import point_segments
 from lumetry_core.metrics.worker import Sealer
 from lumetry_core.runtime.clock import to_ms
-from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.database import Database, open_database
 from tests.conftest import FakeClock
-from tests.core.metrics.feeding import ORGANIZATION, OWNER, Evaluate, Send, make_caller
+from tests.core.metrics.feeding import ORGANIZATION, OWNER, Evaluate, Send, make_caller, make_points, running_appender
 
 A, B = {"host.id": "a"}, {"host.id": "b"}
 
 
 async def seal(database: Database, clock: FakeClock) -> bool:
-    return await Sealer(database, OWNER, Settings(seal_points=1)).tick(clock.now())
+    return await Sealer(database, OWNER, Settings(seal_age_seconds=0)).tick(clock.now())
 
 
 async def count(database: Database) -> tuple[int, int]:
@@ -95,7 +96,7 @@ async def test_tick_seals_only_partitions_it_holds(database: Database, clock: Fa
     """Another process leaves them alone."""
     await send(("m", A, 0, 1.0))
     await evaluate()
-    assert await Sealer(database, "core-2", Settings(seal_points=1)).tick(clock.now()) is False
+    assert await Sealer(database, "core-2", Settings(seal_age_seconds=0)).tick(clock.now()) is False
 
 
 async def test_store_sealed_is_fenced(database: Database, clock: FakeClock, send: Send, evaluate: Evaluate) -> None:
@@ -104,7 +105,7 @@ async def test_store_sealed_is_fenced(database: Database, clock: FakeClock, send
     partition = receipt.job_ids[0] % 64
     (lease,) = [lease for lease in await evaluate() if lease.partition == partition]
     async with database.read() as tx:
-        due = await sealing.read_due(tx, lease, SeriesIndex(), Settings(seal_points=1), clock.now())
+        due = await sealing.read_due(tx, lease, SeriesIndex(), Settings(seal_age_seconds=0), clock.now())
     assert due is not None
     async with database.write() as tx:
         await tx.execute(update(inbox_partitions).values(lease_epoch=lease.epoch + 1))
@@ -194,7 +195,7 @@ async def test_stored_times_of_earlier_jobs(database: Database, clock: FakeClock
     await send(("m", A, 3, 1.0))
     async with database.read() as tx:
         metric = (await find_metrics(tx, ORGANIZATION, ["m"]))["m"]
-        (first,) = [entry for entry in await inbox.read_entries(tx, metric.partition, 2, 1)]
+        first = (await inbox.read_entries(tx, metric.partition, 2, 1))[0]
         series = np.array([int(first.series_ids[0])])
         start = to_ms(clock.now())
         ids, times = await stored_times(tx, ORGANIZATION, metric.id, series, start - 1000, start + 10_000, third.job_ids[0] // 64)
@@ -212,3 +213,25 @@ async def test_series_index_loads_what_is_unknown(database: Database, send: Send
             await index.ensure_loaded(tx, entry.series_ids)
             metric = (await find_metrics(tx, ORGANIZATION, [key]))[key]
         assert index.metric_ids[entry.series_ids].tolist() == [metric.id, metric.id]
+
+
+async def test_points_survive_a_crash_between_append_and_seal(database_url: str, clock: FakeClock) -> None:
+    """A new process evaluates and seals what an earlier one accepted, once."""
+    first = open_database(database_url)
+    async with running_appender(first, clock) as appender:
+        points = make_points([("m", A, 0, 1.0), ("m", B, 0, 2.0)], clock.now())
+        await ingest_points(appender.append, clock, make_caller(), points)
+    async with first.write() as tx:
+        await inbox.acquire(tx, "core-0", clock.now())
+    await first.close()
+    clock.advance(seconds=7)
+    second = open_database(database_url)
+    async with second.write() as tx:
+        for lease in await inbox.acquire(tx, OWNER, clock.now()):
+            at = await inbox.read_position(tx, lease.partition)
+            entries = await inbox.read_entries(tx, lease.partition, at.committed_offset, 100)
+            await inbox.advance(tx, lease, at.next_offset, sum(len(entry.values) for entry in entries))
+    assert await seal(second, clock) is True
+    assert await read_values(second, clock) == [("host.id=a", -7.0, 1.0), ("host.id=b", -7.0, 2.0)]
+    assert await count(second) == (0, 1)
+    await second.close()

@@ -18,7 +18,7 @@ from tests.core.metrics.feeding import ORGANIZATION, OWNER, Evaluate, Send, make
 
 async def seal(database: Database, clock: FakeClock, evaluate: Evaluate) -> None:
     await evaluate()
-    await Sealer(database, OWNER, Settings(seal_points=1)).tick(clock.now())
+    await Sealer(database, OWNER, Settings(seal_age_seconds=0)).tick(clock.now())
 
 
 async def maintain(database: Database, clock: FakeClock, settings: Settings = Settings()) -> None:  # noqa: B008 -- frozen

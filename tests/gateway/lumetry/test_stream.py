@@ -92,12 +92,7 @@ async def test_disconnect_when_core_ends(client: Any, core: Any, reason: Reason)
 @pytest.mark.parametrize(("reason", "status"), [(Reason.UNAUTHENTICATED, 401), (Reason.PERMISSION_DENIED, 403)])
 async def test_refuse_before_the_stream_begins(client: Any, core: Any, reason: Reason, status: int) -> None:
     """Who may not watch gets a problem document."""
-
-    async def watch(_request: Any, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
-        await abort(context, LumetryError(reason, "no"))
-        yield system_alert(1)
-
-    core.answers["WatchEvents"] = watch
+    core.answers["CheckAccess"] = LumetryError(reason, "no")
     async with client.get("/api/stream", headers=HEADERS) as response:
         assert (response.status, response.headers["Content-Type"]) == (status, "application/problem+json")
 

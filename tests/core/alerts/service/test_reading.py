@@ -30,7 +30,7 @@ async def test_search_alerts_filters(database: Database, clock: Clock, opening: 
     await open_all(opening(), organization_id=8)
     names = {alert.id: position for position, alert in enumerate(opened)}
     async with database.write() as tx:
-        await membership.set_incident(tx, 7, [opened[1].id, opened[3].id], 5, clock.now())
+        await membership.set_incidents(tx, 7, {opened[1].id: 5, opened[3].id: 5}, clock.now())
         await handling.acknowledge(tx, CALLER, opened[0].id, "", clock.now())
         await handling.close(tx, CALLER, opened[1].id, "", clock.now())
 

@@ -151,7 +151,7 @@ async def test_close_by_recovery_ends_at_the_clear_point(database: Database, clo
     """The end is the point's time; the watch ends, its incident stays known; closing twice changes nothing."""
     (opened,) = await open_all(opening())
     async with database.write() as tx:
-        await membership.set_incident(tx, 7, [opened.id], 5, clock.now())
+        await membership.set_incidents(tx, 7, {opened.id: 5}, clock.now())
         await membership.start_watch(tx, 7, 5, clock.now())
         closed = await transitions.close_by_recovery(tx, 7, [closing(opened, 6)], clock.now())
         assert await transitions.close_by_recovery(tx, 7, [closing(opened, 9)], clock.now()) == []
@@ -259,8 +259,7 @@ async def test_watch_follows_active_members(database: Database, clock: Clock, op
     """A resolution starts the watch of active members; reopening ends it."""
     first, second, third = await open_all(opening(), opening(rule_id=18), opening(rule_id=19))
     async with database.write() as tx:
-        await membership.set_incident(tx, 7, [first.id, second.id], 5, clock.now())
-        await membership.set_incident(tx, 7, [third.id], 6, clock.now())
+        await membership.set_incidents(tx, 7, {first.id: 5, second.id: 5, third.id: 6}, clock.now())
         await transitions.close_by_recovery(tx, 7, [closing(second, 6)], clock.now())
         watched = await membership.start_watch(tx, 7, 5, clock.now())
     expected = replace(
