@@ -42,8 +42,9 @@ from lumetry_core.incidents.worker import Correlator
 from lumetry_core.metrics.rpc import IngestionServicer, MetricServicer
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.worker import Maintainer, Sealer
-from lumetry_core.migrations.run import read_revision
+from lumetry_core.migrations.revision import newest_revision, read_revision
 from lumetry_core.rules.rpc import RuleServicer
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Transaction, open_database
@@ -60,6 +61,8 @@ log = structlog.get_logger(__name__)
 ACCESS_SERVICE = "lumetry.access.v1.AccessService"
 DRAIN_SECONDS = 3.0
 """Calls end within milliseconds; streams are ended after it."""
+WRONG_STORE = 3
+"""Exit code: the store has another schema, or another core uses it."""
 MAX_LAG_SECONDS = 60.0
 """A batch that waits longer for its evaluation makes the core not ready."""
 
@@ -74,23 +77,18 @@ def run_core(config: Config, *, ready_fd: int | None = None, lifeline: bool = Fa
     """
     configure_logging(config.log_level)
     config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    found, newest = read_revision(config.effective_database_url)
-    if found != newest:
-        log.error("the database has another schema, run `lumetry migrate`", found=found, needed=newest)
-        return 3
     with (config.data_dir / "core.lock").open("w") as lock:
         if not config.database_url:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 log.error("another core runs on this data directory", data_dir=str(config.data_dir))  # noqa: TRY400 -- no fault of ours
-                return 3
-        uvloop.run(serve_core(config, ready_fd=ready_fd, lifeline=lifeline))
-    return 0
+                return WRONG_STORE
+        return uvloop.run(serve_core(config, ready_fd=ready_fd, lifeline=lifeline))
 
 
-async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) -> None:
-    """Starts everything, serves until told to stop, drains."""
+async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) -> int:
+    """Starts everything, serves until told to stop, drains; the process's exit code."""
     clock = SystemClock()
     wakeups = Wakeups()
     owner = new_uuid()
@@ -98,15 +96,20 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
     async with AsyncExitStack() as stack:
         database = open_database(config.effective_database_url, wakeups.wake, synchronous=config.sqlite_synchronous)
         stack.push_async_callback(database.close)
+        found = await read_revision(database)
+        if found != newest_revision():
+            log.error("the database has another schema, run `lumetry migrate`", found=found, needed=newest_revision())
+            return WRONG_STORE
         await bootstrap_deployment(database, config, clock.now())
         async with database.write() as tx:
             partition_count = await inbox.ensure_partitions(tx)
 
-        appender = Appender(database, clock, config.metrics, partition_count)
+        recent = RecentEntries()
+        appender = Appender(database, clock, config.metrics, partition_count, recent)
         authenticator = Authenticator(database, clock)
         desk = LoginDesk(database, clock, config.auth, config.rate)
         progress = Progress()
-        evaluator = Evaluator(database, owner, config.evaluation, progress)
+        evaluator = Evaluator(database, owner, config.evaluation, progress, recent)
         stack.push_async_callback(give_back, evaluator)
         encoders: dict[str, Callable[[Any], Message]] = {"alerts": encode_alert, "systemAlerts": encode_system_alert}
         status = StatusServicer(database, clock, build_inspect(clock))
@@ -172,7 +175,9 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                     )
                 ),
             ]
-            if database.is_postgresql:
+            if not database.is_postgresql:
+                workers.append(group.create_task(database.keep_checkpointed()))
+            else:
                 workers.append(group.create_task(wakeups.listen(database.url)))
             await server.set_serving(serving=True)
             address = f"{config.grpc.rpartition(':')[0]}:{server.port}"
@@ -186,6 +191,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
             await server.server.stop(DRAIN_SECONDS)
             for worker in workers:
                 worker.cancel()
+    return 0
 
 
 async def give_back(evaluator: Evaluator) -> None:

@@ -3,7 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,7 +74,10 @@ def core(*, ready_fd: int | None, lifeline: bool, **options: Any) -> None:
     """Runs the core alone; several may share one PostgreSQL."""
     from lumetry_core.app import run_core  # noqa: PLC0415
 
-    sys.exit(run_core(read_config(options), ready_fd=ready_fd, lifeline=lifeline))
+    config = read_config(options)
+    with telling_failures():
+        code = run_core(config, ready_fd=ready_fd, lifeline=lifeline)
+    sys.exit(code)
 
 
 @main.command(context_settings=FORWARD, add_help_option=False)
@@ -87,9 +91,11 @@ def gateway(context: click.Context) -> None:
 @server_options
 def migrate(**options: Any) -> None:
     """Brings the database to the newest schema."""
-    from lumetry_core.serve import prepare  # noqa: PLC0415
+    from lumetry_core.maintenance import prepare  # noqa: PLC0415
 
-    click.echo(f"schema {prepare(read_config(options))}")
+    config = read_config(options)
+    with telling_failures():
+        click.echo(f"schema {prepare(config)}")
 
 
 @main.command("check-config")
@@ -119,10 +125,12 @@ def backup(file: Path, **options: Any) -> None:
 def restore(file: Path, **options: Any) -> None:
     """Replaces the database by the backup FILE; the server must be stopped."""
     from lumetry_core.backup import BackupError  # noqa: PLC0415
-    from lumetry_core.serve import restore_backup  # noqa: PLC0415
+    from lumetry_core.maintenance import restore_backup  # noqa: PLC0415
 
+    config = read_config(options)
     try:
-        restore_backup(read_config(options), file)
+        with telling_failures():
+            restore_backup(config, file)
     except BackupError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"restored from {file}")
@@ -219,19 +227,27 @@ def create_user(*, name: str, roles: tuple[str, ...], organization: str | None, 
 
 def migrated(options: dict[str, Any]) -> Config:
     """The configuration, after the data directory and the schema are in place."""
-    from lumetry_core.serve import prepare  # noqa: PLC0415
+    from lumetry_core.maintenance import prepare  # noqa: PLC0415
 
     config = read_config(options)
-    prepare(config)
+    with telling_failures():
+        prepare(config)
     return config
 
 
 def run(work: Any) -> Any:
     """Runs an administrative verb; its failure is the command's."""
+    with telling_failures():
+        return asyncio.run(work)
+
+
+@contextmanager
+def telling_failures() -> Iterator[None]:
+    """Makes the failure of a verb the command's: a message, and exit code 1."""
     from lumetry_core.runtime.errors import LumetryError  # noqa: PLC0415
 
     try:
-        return asyncio.run(work)
+        yield
     except LumetryError as error:
         faults = "".join(f"\n  {fault.path}: {fault.message}" for fault in error.faults)
         raise click.ClickException(error.message + faults) from error

@@ -1,25 +1,24 @@
-"""What `lumetry serve` and its sisters do around the processes: data directory, schema, one server per data directory."""
+"""`lumetry serve`: one server per data directory. This process stays small: what needs the store runs in its children."""
 
 import asyncio
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+import subprocess
+import sys
 
-from lumetry_core.backup import BackupError, restore
 from lumetry_core.config import Config
-from lumetry_core.migrations.run import read_revision, upgrade
 from lumetry_core.runtime.logging import configure_logging
-from lumetry_core.supervisor import StartError, commands, stop_on_signals, supervise
+from lumetry_core.supervisor import StartError, commands, lock, stop_on_signals, supervise
 
 
 def serve_everything(config: Config) -> int:
     """Migrates, runs core and gateway until a signal ends them; the process's exit code."""
     configure_logging(config.log_level)
-    prepare(config)
+    config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     with lock(config.data_dir, "serve") as locked:
         if not locked:
             raise SystemExit(f"another server runs on {config.data_dir}")
+        migrated = subprocess.run([sys.executable, "-m", "lumetry_core", "migrate", *store_options(config)], stdout=2, check=False)  # noqa: S603
+        if migrated.returncode != 0:
+            return migrated.returncode
         try:
             asyncio.run(serve_until_stopped(config))
         except StartError as error:
@@ -36,45 +35,14 @@ async def serve_until_stopped(config: Config, on_ready: asyncio.Event | None = N
 
 def core_options(config: Config) -> list[str]:
     """The flags that make the core's process see the same configuration; sections reach it by environment and file."""
-    options = ["--data-dir", str(config.data_dir), "--grpc", config.grpc, "--log-level", config.log_level]
-    options += ["--sqlite-synchronous", config.sqlite_synchronous]
-    if config.database_url:
-        options += ["--database-url", config.database_url]
+    options = [*store_options(config), "--grpc", config.grpc, "--sqlite-synchronous", config.sqlite_synchronous]
     options.append("--allow-private-webhooks" if config.allow_private_webhooks else "--forbid-private-webhooks")
     if config.reflection is not None:
         options.append("--reflection" if config.reflection else "--no-reflection")
     return options
 
 
-def prepare(config: Config) -> str:
-    """Makes the data directory and brings the database to the newest schema; tells the schema's revision."""
-    config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    upgrade(config.effective_database_url)
-    revision, _newest = read_revision(config.effective_database_url)
-    return revision or ""
-
-
-def restore_backup(config: Config, file: Path) -> None:
-    """Replaces the database by a backup and migrates it.
-
-    Raises:
-        BackupError: A server runs on the data directory, or the backup cannot be used.
-    """
-    config.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with lock(config.data_dir, "serve") as free, lock(config.data_dir, "core") as idle:
-        if not (free and idle):
-            raise BackupError(f"A server runs on {config.data_dir}; stop it first.")
-        restore(config.effective_database_url, file)
-    prepare(config)
-
-
-@contextmanager
-def lock(data_dir: Path, name: str) -> Iterator[bool]:
-    """Holds an advisory lock of the data directory; False when another process has it. It ends with the process."""
-    with (data_dir / f"{name}.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
-        yield True
+def store_options(config: Config) -> list[str]:
+    """The flags that name the store, for any command."""
+    options = ["--data-dir", str(config.data_dir), "--log-level", config.log_level]
+    return [*options, "--database-url", config.database_url] if config.database_url else options

@@ -6,11 +6,12 @@ outlives this process, however it ends.
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,9 @@ class Child:
             )
             os.close(writing)
             writing = -1  # the child alone holds it now: its end closes the pipe
-            self.address = read_address(await asyncio.wait_for(read_line(reading), START_SECONDS))
+            async with asyncio.timeout(START_SECONDS):
+                line = await read_line(reading)
+            self.address = read_address(line)
         except (OSError, ValueError) as error:  # a timeout is an OSError
             await self.stop()
             raise StartError(f"{self.role} did not start") from error
@@ -67,7 +70,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
         try:
-            await asyncio.wait_for(self.process.wait(), DRAIN_SECONDS)
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self.process.wait()
         except TimeoutError:
             log.warning("did not drain in time", role=self.role)
             self.process.kill()
@@ -175,3 +179,15 @@ def stop_on_signals(stop: asyncio.Event) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+
+
+@contextlib.contextmanager
+def lock(data_dir: Path, name: str) -> Iterator[bool]:
+    """Holds an advisory lock of the data directory; False when another process has it. It ends with the process."""
+    with (data_dir / f"{name}.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        yield True

@@ -1,5 +1,5 @@
 """`lumetry.access.v1.AccessService`."""
-# ruff: noqa: N802 -- methods are named by the proto
+
 
 from collections.abc import Mapping
 from typing import Any

@@ -28,6 +28,7 @@ from lumetry_core.incidents.worker import Correlator
 from lumetry_core.metrics.model import Settings as MetricSettings
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.inbox import ensure_partitions, queue_depth
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.migrations.run import upgrade
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.database import Database, open_database
@@ -137,8 +138,9 @@ async def measure(url: str, options: EvaluateOptions, progress: Callable[[str], 
             partitions = await ensure_partitions(tx)
         organization_id = await first_organization(database)
         fleet = make_fleet(options.series, organization_id)
-        appender = Appender(database, clock, MetricSettings(), partitions)
-        evaluator = Evaluator(database, new_uuid(), EvaluationSettings(), Progress())
+        recent = RecentEntries()
+        appender = Appender(database, clock, MetricSettings(), partitions, recent)
+        evaluator = Evaluator(database, new_uuid(), EvaluationSettings(), Progress(), recent)
         committing = asyncio.create_task(appender.run())
         interval = timedelta(seconds=options.interval_seconds)
         moments = iter([clock.now() - interval * number for number in range(2 * options.rounds + TRIGGER_COUNT + 2, 0, -1)])

@@ -20,10 +20,11 @@ from lumetry_core.demo.narrate import narrate
 from lumetry_core.demo.rules import Metadata, create_rules, starter_rules
 from lumetry_core.demo.seed import Seed, collector_folder, seed, token_file
 from lumetry_core.demo.welcome import Place, welcome
+from lumetry_core.maintenance import prepare
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.logging import configure_logging
-from lumetry_core.serve import lock, prepare, serve_until_stopped
-from lumetry_core.supervisor import StartError
+from lumetry_core.serve import serve_until_stopped
+from lumetry_core.supervisor import StartError, lock
 
 SAMPLE_SECONDS = 2
 BURN_SECONDS = 60.0

@@ -1,4 +1,4 @@
-"""Brings a database to the newest schema, and tells which schema it has."""
+"""Brings a database to the newest schema."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,11 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from lumetry_core.runtime.database import is_unavailable, unavailable
+from lumetry_core.runtime.errors import LumetryError, Reason
 
 FOLDER = Path(__file__).resolve().parent
 MIGRATION_LOCK = 0x6C756D65
@@ -24,8 +28,16 @@ def configure() -> Config:
 
 
 def upgrade(url: str) -> None:
-    """Runs all missing migrations in one transaction; processes that do it at once wait for each other."""
-    run_on(url, upgrade_connection)
+    """Runs all missing migrations in one transaction; processes that do it at once wait for each other.
+
+    Fails with STORE_UNAVAILABLE, and with CONFLICT when a newer release has migrated the database.
+    """
+    try:
+        run_on(url, upgrade_connection)
+    except (DBAPIError, OSError) as error:
+        if is_unavailable(error):
+            raise unavailable() from error
+        raise
 
 
 def upgrade_connection(connection: Connection) -> None:
@@ -33,15 +45,12 @@ def upgrade_connection(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
     config = configure()
+    found = MigrationContext.configure(connection).get_current_revision()
+    if found is not None and found not in {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}:
+        message = f"The database has schema {found}, which this release does not know."
+        raise LumetryError(Reason.CONFLICT, message, type="Schema", id=found, state="newer")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-
-
-def read_revision(url: str) -> tuple[str | None, str | None]:
-    """The schema's revision in the database (None: no schema) and the newest one known."""
-    found: list[str | None] = []
-    run_on(url, lambda connection: found.append(MigrationContext.configure(connection).get_current_revision()))
-    return found[0], ScriptDirectory.from_config(configure()).get_current_head()
 
 
 def run_on(url: str, action: Any) -> None:  # noqa: ANN401 -- a function of a connection

@@ -4,11 +4,15 @@ SQLite: WAL with `synchronous=FULL`, one writer connection whose transactions st
 connections. PostgreSQL: pooled connections; reads see one snapshot. A database that cannot be used fails with STORE_UNAVAILABLE.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
+import aiosqlite
+import structlog
 from sqlalchemy import BigInteger, Integer, MetaData, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import CursorResult, Dialect, make_url
@@ -22,6 +26,8 @@ from sqlalchemy.types import TypeDecorator
 
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.errors import LumetryError, Reason
+
+log = structlog.get_logger(__name__)
 
 metadata = MetaData(
     naming_convention={
@@ -39,7 +45,18 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 
 SQLITE_BUSY_MS = 15_000
 SQLITE_READERS = 4
+CHECKPOINT_SECONDS = 0.25
+CHECKPOINT_PAGES = 4000
+"""The writer finishes a checkpoint itself when the log is longer: only then can the log start anew."""
 POSTGRES_POOL = 12
+
+
+WRITER_PRAGMAS = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous={}",
+    "PRAGMA foreign_keys=ON",
+    f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
+)
 
 
 class Time(TypeDecorator[datetime]):
@@ -129,6 +146,17 @@ class Database:
                 raise unavailable() from error
             raise
 
+    async def keep_checkpointed(self) -> None:
+        """Moves SQLite's write-ahead log into the database until cancelled, beside the writer, which then has little left to move."""
+        async with aiosqlite.connect(self._writer.url.database or "", isolation_level=None) as connection:
+            await connection.execute("PRAGMA synchronous=FULL")
+            while True:
+                await asyncio.sleep(CHECKPOINT_SECONDS)
+                try:
+                    await connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                except sqlite3.OperationalError as error:  # a full disk, say: the writer reports it
+                    log.warning("the write-ahead log could not be moved", error=str(error))
+
     async def close(self) -> None:
         """Closes all connections."""
         await self._reader.dispose()
@@ -165,7 +193,7 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
         pool_timeout=60,
         connect_args={"timeout": SQLITE_BUSY_MS / 1000},
     )
-    prepare_sqlite(writer, f"PRAGMA journal_mode=WAL;PRAGMA synchronous={synchronous};PRAGMA foreign_keys=ON", "BEGIN IMMEDIATE")
+    prepare_sqlite(writer, ";".join(WRITER_PRAGMAS).format(synchronous), "BEGIN IMMEDIATE")
     prepare_sqlite(reader, "PRAGMA query_only=ON", "BEGIN")
     return Database(writer, reader, on_wake)
 

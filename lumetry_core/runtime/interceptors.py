@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import grpc
@@ -165,8 +166,7 @@ class RequestInterceptor(grpc.aio.ServerInterceptor):
 def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
     """Reads request id, address, agent and Bearer secret of a call."""
     entries = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-    peer = peer_address(context.peer())
-    by_gateway = peer is None or ipaddress.ip_address(peer).is_loopback
+    peer, by_gateway = read_peer(context.peer())
     authorization = entries.get("authorization", "")
     secret = authorization[len(BEARER) :].strip() if authorization[: len(BEARER)].lower() == BEARER else ""
     return Origin(
@@ -175,6 +175,13 @@ def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
         user_agent=entries.get("x-client-agent") or entries.get("user-agent"),
         secret=secret or None,
     )
+
+
+@lru_cache(maxsize=4096)
+def read_peer(peer: str) -> tuple[str | None, bool]:
+    """The address of a peer, and whether it is on this host, where gateways speak for their clients."""
+    address = peer_address(peer)
+    return address, address is None or ipaddress.ip_address(address).is_loopback
 
 
 def peer_address(peer: str) -> str | None:

@@ -8,6 +8,7 @@ from lumetry_core.bench.fleet import create_rules, make_fleet
 from lumetry_core.metrics.model import Settings
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.inbox import ensure_partitions, queue_depth
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.rules.model import RuleSummary
 from lumetry_core.rules.service import summarize
 from lumetry_core.runtime.clock import Clock
@@ -21,7 +22,7 @@ async def test_append_brings_one_point_of_every_series(database: Database, clock
     async with database.write() as tx:
         organization = await create_organization(tx, "Bench", NOW)
         partitions = await ensure_partitions(tx)
-    appender = Appender(database, clock, Settings(), partitions)
+    appender = Appender(database, clock, Settings(), partitions, RecentEntries())
     committing = asyncio.create_task(appender.run())
     fleet = make_fleet(1200, organization.id)
     await fleet.append(appender, NOW)

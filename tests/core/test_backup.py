@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 
 from lumetry_core.backup import BackupError, backup, restore
 from lumetry_core.config import Config
+from lumetry_core.maintenance import restore_backup
 from lumetry_core.runtime.database import open_database
 from lumetry_core.runtime.queue import enqueue, work_items
-from lumetry_core.serve import lock, restore_backup
+from lumetry_core.supervisor import lock
 from tests.conftest import run_in_thread
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)

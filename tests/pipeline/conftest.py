@@ -9,6 +9,7 @@ import pytest
 from lumetry_core.metrics.model import Settings
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from tests.pipeline.plant import Plant
@@ -19,10 +20,11 @@ async def plant(database: Database, clock: Clock) -> AsyncIterator[Plant]:
     """The pipeline, with a running appender."""
     async with database.write() as tx:
         partition_count = await inbox.ensure_partitions(tx)
-    appender = Appender(database, clock, Settings(), partition_count)
+    recent = RecentEntries()
+    appender = Appender(database, clock, Settings(), partition_count, recent)
     task = asyncio.create_task(appender.run())
     try:
-        yield Plant(database, clock, appender)
+        yield Plant(database, clock, appender, recent)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

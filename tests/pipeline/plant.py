@@ -14,6 +14,7 @@ from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.model import AcceptedBatch
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import PointInput, ingest_points
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.rules import service as rules
 from lumetry_core.rules.draft import LevelDraft, RuleDraft, StrategyDraft
 from lumetry_core.rules.model import Rule
@@ -45,6 +46,7 @@ class Plant:
     database: Database
     clock: Clock
     appender: Appender
+    recent: RecentEntries
     evaluators: dict[str, Evaluator] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -76,7 +78,7 @@ class Plant:
     def evaluator(self, name: str = "core-1", **fields: Any) -> Evaluator:
         """The evaluator of a process; the same one for the same name."""
         if name not in self.evaluators:
-            self.evaluators[name] = Evaluator(self.database, name, Settings(**fields), self.progress)
+            self.evaluators[name] = Evaluator(self.database, name, Settings(**fields), self.progress, self.recent)
         return self.evaluators[name]
 
     def restart(self, name: str = "core-1") -> None:

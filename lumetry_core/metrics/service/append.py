@@ -44,6 +44,7 @@ class Learnt:
     registered: dict[bytes, tuple[int, int]] = field(default_factory=dict)
     resolved: list[tuple[Resolution, dict[int, int]]] = field(default_factory=list)
     noted: list[int] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     now_ms: int = 0
 
     def publish(self, registry: SeriesRegistry) -> None:
@@ -105,6 +106,7 @@ async def append_group(
             receipts[id(submission)] = accepted[start:end]
             start = end
     await inbox_store.insert_entries(tx, entries)
+    learnt.entries += entries
     tx.wake(INBOX_CHANNEL)
     return [receipts[id(submission)] for submission in group], learnt
 

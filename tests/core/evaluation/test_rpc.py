@@ -18,6 +18,7 @@ from lumetry_core.metrics.model import Settings as MetricSettings
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import PointInput, ingest_points
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock, to_ms
 from lumetry_core.runtime.database import Database
@@ -62,7 +63,7 @@ async def accepted(database: Database, clock: Clock) -> AcceptedBatch:
     """A batch of one point that collector credential 5 submitted."""
     async with database.write() as tx:
         partition_count = await inbox.ensure_partitions(tx)
-    appender = Appender(database, clock, MetricSettings(), partition_count)
+    appender = Appender(database, clock, MetricSettings(), partition_count, RecentEntries())
     task = asyncio.create_task(appender.run())
     caller = Caller(ORGANIZATION, CredentialKind.COLLECTOR, credential_id=5)
     point = PointInput(define("load", [("host", "a")], "", ""), to_ms(clock.now()), 1.5)
@@ -104,7 +105,7 @@ async def test_get_evaluation_job_follows_its_progress(
         processing_count=1, oldest_queue_time=encode_time(clock.now()), oldest_queue_age_seconds=0
     )
     progress.end(partition)
-    await Evaluator(database, "core-1", Settings(), progress).tick(clock.now())
+    await Evaluator(database, "core-1", Settings(), progress, RecentEntries()).tick(clock.now())
     completed = pb.EvaluationJob()
     completed.CopyFrom(processing)
     completed.MergeFrom(pb.EvaluationJob(state=pb.EVALUATION_JOB_STATE_COMPLETED, outcome="NoRule", complete_time=encode_time(clock.now())))

@@ -10,6 +10,7 @@ from lumetry_core.metrics.model import AcceptedBatch, Lease, Settings
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import PointInput
+from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import Clock, to_ms
 from lumetry_core.runtime.database import Database
@@ -41,7 +42,7 @@ async def running_appender(database: Database, clock: Clock, settings: Settings 
     """An appender at work on the database, whose partitions are made if needed."""
     async with database.write() as tx:
         partition_count = await inbox.ensure_partitions(tx)
-    appender = Appender(database, clock, settings, partition_count)
+    appender = Appender(database, clock, settings, partition_count, RecentEntries())
     task = asyncio.create_task(appender.run())
     try:
         yield appender
