@@ -1,6 +1,7 @@
 """`lumetry serve`: one server per data directory. This process stays small: what needs the store runs in its children."""
 
 import asyncio
+import os
 import subprocess
 import sys
 
@@ -16,6 +17,7 @@ def serve_everything(config: Config) -> int:
     with lock(config.data_dir, "serve") as locked:
         if not locked:
             raise SystemExit(f"another server runs on {config.data_dir}")
+        share_database_url(config)
         migrated = subprocess.run([sys.executable, "-m", "lumetry_core", "migrate", *store_options(config)], stdout=2, check=False)  # noqa: S603
         if migrated.returncode != 0:
             return migrated.returncode
@@ -28,6 +30,7 @@ def serve_everything(config: Config) -> int:
 
 async def serve_until_stopped(config: Config, on_ready: asyncio.Event | None = None, stop: asyncio.Event | None = None) -> None:
     """Runs both roles until a signal comes or `stop` is set."""
+    share_database_url(config)
     stopped = stop or asyncio.Event()
     stop_on_signals(stopped)
     await supervise(commands(core_options(config), config.http, config.log_level), config.data_dir, stopped, on_ready)
@@ -43,6 +46,11 @@ def core_options(config: Config) -> list[str]:
 
 
 def store_options(config: Config) -> list[str]:
-    """The flags that name the store, for any command."""
-    options = ["--data-dir", str(config.data_dir), "--log-level", config.log_level]
-    return [*options, "--database-url", config.database_url] if config.database_url else options
+    """The flags that name the store, for any command; see `share_database_url`."""
+    return ["--data-dir", str(config.data_dir), "--log-level", config.log_level]
+
+
+def share_database_url(config: Config) -> None:
+    """Makes children use the configured database. Not by a flag: the address may hold a password, and everybody sees flags."""
+    if config.database_url:
+        os.environ["LUMETRY_DATABASE_URL"] = config.database_url

@@ -40,7 +40,7 @@ class Settings:
     """`retention.hourDays`; age at which hourly roll-ups are dropped."""
     max_point_bytes: int = 0
     """`retention.maxPointBytes`; above it the oldest days are dropped. 0: no cap."""
-    seal_points: int = 1_000_000
+    seal_points: int = 250_000
     """Evaluated points that make the inbox move them to segments."""
     seal_age_seconds: int = 60
     """Age of the oldest evaluated points that makes the inbox move them to segments."""

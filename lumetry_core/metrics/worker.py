@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from lumetry_core.metrics.model import LeaseLost, Settings
+from lumetry_core.metrics.model import Lease, LeaseLost, Settings
 from lumetry_core.metrics.service import inbox, sealing, upkeep
 from lumetry_core.metrics.service.series import SeriesIndex
 from lumetry_core.runtime.database import Database, Transaction
@@ -42,19 +42,31 @@ class Sealer:
             leases = await inbox.list_leases(tx, self._owner)
         busy = False
         for lease in leases:
-            async with self._database.read() as tx:
-                due = await sealing.read_due(tx, lease, self._index, self._settings, now)
-            if due is None:
-                continue
-            sealed = await asyncio.to_thread(sealing.pack, due)
-            try:
-                async with self._database.write() as tx:
-                    await sealing.store_sealed(tx, sealed)
-            except LeaseLost:
-                log.info("another process took a partition before it was sealed", partition=lease.partition)
-                continue
-            busy = True
+            busy |= await self._seal(lease, now)
+            while await self._drop(lease):
+                pass
         return busy
+
+    async def _seal(self, lease: Lease, now: datetime) -> bool:
+        async with self._database.read() as tx:
+            due = await sealing.read_due(tx, lease, self._index, self._settings, now)
+        if due is None:
+            return False
+        sealed = await asyncio.to_thread(sealing.pack, due)
+        try:
+            async with self._database.write() as tx:
+                await sealing.store_sealed(tx, sealed)
+        except LeaseLost:
+            log.info("another process took a partition before it was sealed", partition=lease.partition)
+            return False
+        return True
+
+    async def _drop(self, lease: Lease) -> bool:
+        async with self._database.read() as tx:
+            if not await sealing.has_dead(tx, lease):
+                return False
+        async with self._database.write() as tx:
+            return await sealing.drop_dead(tx, lease)
 
 
 class Maintainer:

@@ -60,9 +60,11 @@ def run_on(url: str, action: Any) -> None:  # noqa: ANN401 -- a function of a co
 
         async def run() -> None:
             engine = create_async_engine(parsed.set(drivername="postgresql+asyncpg"))
-            async with engine.begin() as connection:
-                await connection.run_sync(action)
-            await engine.dispose()
+            try:
+                async with engine.begin() as connection:
+                    await connection.run_sync(action)
+            finally:
+                await engine.dispose()
 
         asyncio.run(run())
         return
@@ -75,9 +77,11 @@ def run_on(url: str, action: Any) -> None:  # noqa: ANN401 -- a function of a co
         connection.execute("PRAGMA synchronous=FULL")
 
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with engine.begin() as connection:
-        action(connection)
-    engine.dispose()
+    try:
+        with engine.begin() as connection:
+            action(connection)
+    finally:
+        engine.dispose()
 
 
 def autogenerate(url: str, message: str, number: str) -> None:

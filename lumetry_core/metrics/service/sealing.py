@@ -23,6 +23,7 @@ from lumetry_core.runtime.database import Transaction
 
 MAX_ENTRIES = 20_000
 """Entries sealed at once."""
+ENTRIES_DROPPED_AT_ONCE = 32
 GROUPS_AT_ONCE = 2
 """Points sealed at once, as a multiple of the number that makes sealing due."""
 
@@ -43,7 +44,6 @@ class Sealed:
     """A range ready to be stored."""
 
     lease: Lease
-    first_offset: int
     end_offset: int
     point_count: int
     segments: Sequence[Segment]
@@ -91,7 +91,6 @@ def pack(evaluated: Range) -> Sealed:
         segments += split(organization_id, evaluated, series_ids, times_ms, values)
     return Sealed(
         lease=evaluated.lease,
-        first_offset=evaluated.entries[0].first_offset,
         end_offset=evaluated.end_offset,
         point_count=point_count,
         segments=segments,
@@ -128,11 +127,22 @@ def split(organization_id: int, evaluated: Range, series_ids: Integers, times_ms
 
 
 async def store_sealed(tx: Transaction, sealed: Sealed) -> None:
-    """Stores segments, newest times and receipts and drops the entries. Raises `LeaseLost`, which rolls everything back."""
+    """Stores segments, newest times and receipts, with which the entries are dead. Raises `LeaseLost`, which rolls everything back."""
     await partition_store.advance_sealed(tx, sealed.lease, sealed.end_offset, sealed.point_count)
     await segment_store.insert_segments(tx, sealed.segments)
     for organization_id, newest in sealed.newest:
         await newest_store.raise_newest(tx, organization_id, sealed.lease.partition, newest)
     for organization_id, entries, headers in sealed.receipts:
         await receipt_store.insert_receipt(tx, organization_id, entries, headers)
-    await inbox_store.delete_range(tx, sealed.lease.partition, sealed.first_offset, sealed.end_offset)
+
+
+async def has_dead(tx: Transaction, lease: Lease) -> bool:
+    """Whether there are entries whose points are in segments."""
+    position = await read_position(tx, lease.partition)
+    return await inbox_store.has_before(tx, lease.partition, position.sealed_offset)
+
+
+async def drop_dead(tx: Transaction, lease: Lease) -> bool:
+    """Drops some entries whose points are in segments; true when there are more. In small parts, as appends wait meanwhile."""
+    position = await read_position(tx, lease.partition)
+    return await inbox_store.delete_before(tx, lease.partition, position.sealed_offset, ENTRIES_DROPPED_AT_ONCE)

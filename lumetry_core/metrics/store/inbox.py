@@ -227,11 +227,19 @@ async def oldest_waiting(tx: Transaction) -> datetime | None:
     return found
 
 
-async def delete_range(tx: Transaction, partition: int, first_offset: int, before_offset: int) -> None:
-    """Drops entries whose points are in segments."""
+async def has_before(tx: Transaction, partition: int, before_offset: int) -> bool:
+    """Whether there are entries below an offset."""
     columns = inbox_entries.c
-    await tx.execute(
-        delete(inbox_entries).where(
-            columns.partition == partition, columns.first_offset >= first_offset, columns.first_offset < before_offset
-        )
-    )
+    found = select(columns.first_offset).where(columns.partition == partition, columns.first_offset < before_offset).limit(1)
+    return (await tx.execute(found)).first() is not None
+
+
+async def delete_before(tx: Transaction, partition: int, before_offset: int, limit: int) -> bool:
+    """Drops the oldest entries whose points are in segments; true when there are more."""
+    columns = inbox_entries.c
+    held = columns.partition == partition
+    oldest = select(columns.first_offset).where(held, columns.first_offset < before_offset).order_by(columns.first_offset).limit(limit)
+    offsets = (await tx.execute(oldest)).scalars().all()
+    if offsets:
+        await tx.execute(delete(inbox_entries).where(held, columns.first_offset <= offsets[-1]))
+    return len(offsets) == limit
