@@ -24,7 +24,7 @@ RENEW_INTERVAL = timedelta(seconds=2)
 QUEUE_INTERVAL = timedelta(seconds=1)
 RETRY_INTERVAL = timedelta(seconds=1)
 CLEAN_UP_INTERVAL = timedelta(minutes=5)
-PACE_SECONDS = 0.008
+PACE_SECONDS = 0.02
 """A round costs much the same however few points it finds: under load rounds start at least so far apart and find more."""
 CHUNK_POINTS = 200_000
 WAKE_CHANNEL = "inbox"

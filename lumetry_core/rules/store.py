@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint, func, select, update
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint, bindparam, func, select, update
 
 from lumetry_core.rules.model import Definition, Rule, RuleStatus, RuleSummary, Severity
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
@@ -164,8 +164,11 @@ async def raise_version(tx: Transaction, organization_id: int) -> None:
     await tx.execute(raised)
 
 
+READ_VERSION = select(evaluation_versions.c.version).where(evaluation_versions.c.organization_id == bindparam("of"))
+HOLD_VERSION = READ_VERSION.with_for_update(read=True)
+
+
 async def read_version(tx: Transaction, organization_id: int, *, hold: bool) -> int:
     """The organization's evaluation version; 0 before its first rule."""
-    statement = select(evaluation_versions.c.version).where(evaluation_versions.c.organization_id == organization_id)
-    version: int | None = (await tx.execute(statement.with_for_update(read=True) if hold else statement)).scalar_one_or_none()
+    version: int | None = (await tx.execute(HOLD_VERSION if hold else READ_VERSION, {"of": organization_id})).scalar_one_or_none()
     return version or 0

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 MAX_GROUP_POINTS = 500_000
 """Points in one commit, unless a single request brings more."""
 
-GATHER_SECONDS = 0.003
+GATHER_SECONDS = 0.005
 """A commit costs much the same for one batch as for ten: under load commits start at least so far apart."""
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Integer, String, Table, delete, func, or_, select, update
+from sqlalchemy import BigInteger, Column, CursorResult, Integer, String, Table, bindparam, delete, func, or_, select, update
 
 from lumetry_core.metrics.model import Lease, LeaseLost, Position
 from lumetry_core.runtime.database import Time, Transaction, metadata
@@ -31,6 +32,26 @@ inbox_owners = Table(
 )
 FIRST_OFFSET = 1
 """Offsets start here, so that job numbers are positive."""
+
+# Statements of every commit are built once: building costs more than running them.
+_counters = inbox_partitions.c
+RESERVE = (
+    update(inbox_partitions)
+    .where(_counters.partition == bindparam("of_partition"))
+    .values(
+        next_offset=_counters.next_offset + bindparam("more_jobs", type_=BigInteger),
+        appended_points=_counters.appended_points + bindparam("more_points", type_=BigInteger),
+    )
+    .returning(_counters.next_offset, (_counters.appended_points - _counters.evaluated_points).label("queued_points"))
+)
+ADVANCE = (
+    update(inbox_partitions)
+    .where(_counters.partition == bindparam("of_partition"), _counters.lease_epoch == bindparam("of_epoch"))
+    .values(
+        committed_offset=bindparam("to_offset", type_=BigInteger),
+        evaluated_points=_counters.evaluated_points + bindparam("more_points", type_=BigInteger),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +82,9 @@ async def reserve(tx: Transaction, amounts: Mapping[int, tuple[int, int]]) -> di
     Args:
         amounts: Jobs and points by partition. Partitions are locked in ascending order: appends never deadlock.
     """
-    counters = inbox_partitions.c
     reserved = {}
     for partition, (jobs, points) in sorted(amounts.items()):
-        row = (
-            await tx.execute(
-                update(inbox_partitions)
-                .where(counters.partition == partition)
-                .values(next_offset=counters.next_offset + jobs, appended_points=counters.appended_points + points)
-                .returning(counters.next_offset, (counters.appended_points - counters.evaluated_points).label("queued_points"))
-            )
-        ).one()
+        row = (await tx.execute(RESERVE, {"of_partition": partition, "more_jobs": jobs, "more_points": points})).one()
         reserved[partition] = Reserved(row.next_offset - jobs, row.queued_points)
     return reserved
 
@@ -105,8 +118,8 @@ async def read_positions(tx: Transaction, partitions: Collection[int] | None = N
 
 async def advance(tx: Transaction, lease: Lease, to_offset: int, points: int) -> None:
     """Moves the evaluated position; raises `LeaseLost` when the lease is not the newest."""
-    counters = inbox_partitions.c
-    await fenced_update(tx, lease, committed_offset=to_offset, evaluated_points=counters.evaluated_points + points)
+    of = {"of_partition": lease.partition, "of_epoch": lease.epoch}
+    check_lease(lease, await tx.execute(ADVANCE, {**of, "to_offset": to_offset, "more_points": points}))
 
 
 async def advance_sealed(tx: Transaction, lease: Lease, to_offset: int, points: int) -> None:
@@ -121,6 +134,11 @@ async def fenced_update(tx: Transaction, lease: Lease, **values: object) -> None
         .where(inbox_partitions.c.partition == lease.partition, inbox_partitions.c.lease_epoch == lease.epoch)
         .values(**values)
     )
+    check_lease(lease, changed)
+
+
+def check_lease(lease: Lease, changed: CursorResult[Any]) -> None:
+    """Raises `LeaseLost` when a fenced change found no row."""
     if changed.rowcount == 0:
         raise LeaseLost(f"partition {lease.partition} was taken over")
 
