@@ -6,6 +6,7 @@ Unlike verbs it opens transactions itself, because one transaction serves many c
 import asyncio
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +26,9 @@ MAX_GROUP_POINTS = 500_000
 """Points in one commit, unless a single request brings more."""
 
 GATHER_SECONDS = 0.005
-"""A commit costs much the same for one batch as for ten: under load commits start at least so far apart."""
+"""A commit costs much the same for one batch as for ten: under load commits start at least so far apart …"""
+GATHER_POINTS = 5_000
+"""… unless so many points wait already."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +50,7 @@ class Appender:
         self._registry = SeriesRegistry()
         self._recent = recent
         self._waiting: deque[Waiting] = deque()
+        self._waiting_points = 0
         self._arrived = asyncio.Event()
         self._closed = False
 
@@ -56,6 +60,7 @@ class Appender:
             raise unavailable()
         waiting = Waiting(submission, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
+        self._waiting_points += len(submission.columns.values)
         self._arrived.set()
         return await waiting.receipts
 
@@ -69,10 +74,19 @@ class Appender:
                 while self._waiting:
                     begin = loop.time()
                     await self._commit(self._take)
-                    await asyncio.sleep(max(begin + GATHER_SECONDS - loop.time(), 0))
+                    await self._gather(begin + GATHER_SECONDS)
         finally:
             self._closed = True
             fail(self._waiting, unavailable())
+
+    async def _gather(self, until: float) -> None:
+        """Waits for more to commit together, at most until a time of the loop."""
+        loop = asyncio.get_running_loop()
+        while self._waiting_points < GATHER_POINTS and loop.time() < until:
+            self._arrived.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await self._arrived.wait()
 
     async def _commit(self, take: Callable[[], list[Waiting]]) -> None:
         """Commits one group, taken only when the database can be written: what arrives until then shares the commit."""
@@ -111,6 +125,7 @@ class Appender:
             if group and points + following > MAX_GROUP_POINTS:
                 break
             waiting = self._waiting.popleft()
+            self._waiting_points -= following
             if not waiting.receipts.done():
                 group.append(waiting)
                 points += following

@@ -1,0 +1,124 @@
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from lumetry_core.migrations.revision import newest_revision
+from lumetry_core.migrations.run import FOLDER, configure, run_on, upgrade
+from lumetry_core.migrations.tables import metadata
+from lumetry_core.runtime.errors import LumetryError, Reason
+from tests.conftest import fresh_postgres, run_in_thread
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
+    """The address of a database without any table, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/lumetry.db"
+        return
+    server = request.getfixturevalue("postgres_server")
+    async with fresh_postgres(server, "template0", f"empty_{id(request)}") as url:
+        yield url
+
+
+def read(url: str, ask: Callable[[Connection], Any]) -> Any:
+    """What a function of a connection gives."""
+    found: list[Any] = []
+    run_in_thread(lambda: run_on(url, lambda connection: found.append(ask(connection))))
+    return found[0]
+
+
+def differences(connection: Connection) -> list[Any]:
+    """How the schema differs from the tables that the stores declare, types and defaults included."""
+    options = {"compare_type": True, "compare_server_default": True}
+    return list(compare_metadata(MigrationContext.configure(connection, opts=options), metadata))
+
+
+def describe(connection: Connection) -> dict[str, Any]:
+    """Every table's keys and checks, which the comparison leaves out."""
+    inspector = inspect(connection)
+    return {
+        table: {
+            "primary": inspector.get_pk_constraint(table)["constrained_columns"],
+            "unique": sorted(sorted(each["column_names"]) for each in inspector.get_unique_constraints(table)),
+            "nullable": sorted(column["name"] for column in inspector.get_columns(table) if column["nullable"]),
+            "checks": sorted(each["name"] or "" for each in inspector.get_check_constraints(table)),
+        }
+        for table in sorted(inspector.get_table_names())
+        if table != "alembic_version"
+    }
+
+
+async def test_upgrade_of_an_empty_database_makes_the_tables(empty_url: str, tmp_path: Path) -> None:
+    """The migrations lead to exactly the schema that the stores declare."""
+    run_in_thread(lambda: upgrade(empty_url))
+    assert read(empty_url, differences) == []
+    declared = f"sqlite:///{tmp_path}/declared.db"
+    run_in_thread(lambda: run_on(declared, metadata.create_all))
+    assert read(empty_url, describe) == read(declared, describe)
+
+
+async def test_upgrade_keeps_row_numbers_unique_for_ever(empty_url: str) -> None:
+    """A number is not given again after its row is gone."""
+    run_in_thread(lambda: upgrade(empty_url))
+
+    def insert_and_delete(connection: Connection) -> list[int]:
+        numbers = []
+        for _ in range(2):
+            insert = text("INSERT INTO organizations (name, name_key, create_time) VALUES ('a', 'a', 0) RETURNING id")
+            numbers.append(connection.execute(insert).scalar_one())
+            connection.execute(text("DELETE FROM organizations"))
+        return numbers
+
+    assert read(empty_url, insert_and_delete) == [1, 2]
+
+
+async def test_upgrade_twice_changes_nothing(empty_url: str) -> None:
+    """What is there stays; the revision is the newest."""
+    run_in_thread(lambda: upgrade(empty_url))
+    insert = text("INSERT INTO write_probes (id, probe_time) VALUES (1, 7)")
+    run_in_thread(lambda: run_on(empty_url, lambda connection: connection.execute(insert)))
+    run_in_thread(lambda: upgrade(empty_url))
+    assert read(empty_url, lambda connection: connection.execute(text("SELECT id, probe_time FROM write_probes")).one()) == (1, 7)
+    assert read(empty_url, lambda connection: MigrationContext.configure(connection).get_current_revision()) == newest_revision()
+
+
+async def test_upgrade_of_several_processes_at_once_succeeds_in_each(empty_url: str) -> None:
+    """Servers that start together wait for the one that migrates."""
+    program = "import sys; from lumetry_core.migrations.run import upgrade; upgrade(sys.argv[1])"
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", program, empty_url, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(3)
+    ]
+    outcomes = [await process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], [error.decode()[-2000:] for _output, error in outcomes]
+    assert read(empty_url, differences) == []
+
+
+async def test_upgrade_of_a_newer_database_fails(empty_url: str) -> None:
+    """An older release does not touch what it does not know."""
+    run_in_thread(lambda: upgrade(empty_url))
+    run_in_thread(lambda: run_on(empty_url, lambda connection: connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))))
+    with pytest.raises(LumetryError, match="9999") as failure:
+        run_in_thread(lambda: upgrade(empty_url))
+    assert (failure.value.reason, failure.value.metadata["state"]) == (Reason.CONFLICT, "newer")
+
+
+def test_migrations_are_one_numbered_line() -> None:
+    """Each migration follows the one before it, file names start with its number, and nothing leads back."""
+    scripts = list(reversed(list(ScriptDirectory.from_config(configure()).walk_revisions())))
+    numbers = [f"{position:04}" for position in range(1, len(scripts) + 1)]
+    assert [script.revision for script in scripts] == numbers
+    assert [script.down_revision for script in scripts] == [None, *numbers[:-1]]
+    assert sorted(path.name[:5] for path in (FOLDER / "versions").glob("*.py")) == [f"{number}_" for number in numbers]
+    assert not [script for script in scripts if hasattr(script.module, "downgrade")]
+    assert newest_revision() == numbers[-1]

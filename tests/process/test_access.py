@@ -1,0 +1,364 @@
+"""Who may call what, and who sees what, on a real deployment: generated from what the protos and the route rows state."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import grpc
+import msgspec
+import pytest
+from google.rpc import error_details_pb2, status_pb2
+
+from gateway.contracts.lumetry.routes import ROUTES
+from gateway.transcode.routes import PLACEHOLDER, Route
+from lumetry.access.v1 import access_service_pb2, access_service_pb2_grpc, permission_pb2
+from lumetry.collectors.v1 import collector_service_pb2, collector_service_pb2_grpc
+from lumetry_core.access.model import BUILT_IN_ROLES
+from lumetry_core.administration import create_organization, create_token, create_user
+from lumetry_core.config import Config
+from lumetry_core.runtime.caller import CredentialKind, Permission
+from lumetry_core.runtime.interceptors import Access, read_access
+from tests.process.conftest import Deployment, wait_until
+from tests.test_architecture import METHODS
+
+PASSWORD = "correct horse battery"
+STREAM_SECONDS = 3.0
+"""A stream that is not refused within so long was admitted."""
+Outcome = tuple[str, str] | None
+"""Code and reason of a refusal; None: admitted, whatever became of the call."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """A secret and what it carries. `kind` is None for none that works."""
+
+    name: str
+    secret: str | None
+    kind: CredentialKind | None = None
+    permissions: frozenset[Permission] = frozenset()
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return () if self.secret is None else (("authorization", f"Bearer {self.secret}"),)
+
+
+def expected(access: Access, credential: Credential) -> Outcome:
+    """What the method option of an RPC means for a credential."""
+    if access.public:
+        return None
+    if credential.kind is None:
+        return "UNAUTHENTICATED", "UNAUTHENTICATED"
+    if credential.kind not in access.credentials:
+        interactive = access.credentials == {CredentialKind.INTERACTIVE} and credential.kind is CredentialKind.API_TOKEN
+        return "PERMISSION_DENIED", "INTERACTIVE_ONLY" if interactive else "PERMISSION_DENIED"
+    is_machine = credential.kind in (CredentialKind.COLLECTOR, CredentialKind.COLLECTOR_ENROLLMENT)
+    if is_machine or not access.any_of or access.any_of & credential.permissions:
+        return None
+    return "PERMISSION_DENIED", "PERMISSION_DENIED"
+
+
+@dataclass
+class World:
+    """A deployment and one credential of every sort."""
+
+    deployment: Deployment
+    channel: grpc.Channel
+    credentials: list[Credential]
+
+    def log_in(self, role: str) -> Credential:
+        """A fresh login of the user with a role."""
+        stub = access_service_pb2_grpc.AccessServiceStub(self.channel)
+        tokens = stub.Login(access_service_pb2.LoginRequest(username=f"user-{role.lower()}", password=PASSWORD), timeout=20).tokens
+        return Credential(f"login as {role}", tokens.access_token, CredentialKind.INTERACTIVE, BUILT_IN_ROLES[role])
+
+    def for_method(self, name: str) -> list[Credential]:
+        """The credentials; a method that ends logins gets logins of its own."""
+        if name != "Logout":
+            return self.credentials
+        return [
+            self.log_in(each.name.removeprefix("login as ")) if each.kind is CredentialKind.INTERACTIVE else each
+            for each in self.credentials
+        ]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    running = Deployment(tmp_path_factory.mktemp("access") / "data")
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def config(started: Deployment) -> Config:
+    return Config(data_dir=started.data_dir, admin_password=PASSWORD)
+
+
+@pytest.fixture(scope="module")
+def world(started: Deployment, config: Config) -> Iterator[World]:
+    with grpc.insecure_channel(started.addresses["grpc"]) as channel:
+        made = World(started, channel, [Credential("none", None), Credential("unknown", "lmt_" + 48 * "0")])
+        for role in BUILT_IN_ROLES:
+            name = f"user-{role.lower()}"
+            asyncio.run(create_user(config, name=name, roles=[role], organization=None, password=PASSWORD))
+            made.credentials.append(made.log_in(role))
+        for permission in Permission:
+            secret = asyncio.run(create_token(config, name=permission, user="admin", permissions=[permission.value]))
+            made.credentials.append(Credential(f"token for {permission}", secret, CredentialKind.API_TOKEN, frozenset({permission})))
+        admin = (("authorization", f"Bearer {started.token}"),)
+        stub = collector_service_pb2_grpc.CollectorServiceStub(channel)
+        enrollments = [
+            stub.CreateCollector(collector_service_pb2.CreateCollectorRequest(name=name), metadata=admin, timeout=20).enrollment_token
+            for name in ("enrolled", "waiting")
+        ]
+        request = collector_service_pb2.EnrollCollectorRequest(
+            installation_id="d97e2b99-81bd-43aa-823d-dc5f78cd5429", hostname="h", version="1"
+        )
+        enrolled = stub.EnrollCollector(request, metadata=(("authorization", f"Bearer {enrollments[0]}"),), timeout=20)
+        made.credentials.append(Credential("collector", enrolled.credential, CredentialKind.COLLECTOR))
+        made.credentials.append(Credential("enrollment", enrollments[1], CredentialKind.COLLECTOR_ENROLLMENT))
+        yield made
+
+
+def call(channel: grpc.Channel, method: Any, credential: Credential, message: bytes = b"") -> Outcome:
+    """Calls an RPC of any shape with one message and tells whether it was refused."""
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    requests: Any = iter([message]) if method.client_streaming else message
+    shape = f"{'stream' if method.client_streaming else 'unary'}_{'stream' if method.server_streaming else 'unary'}"
+    try:
+        if method.server_streaming:  # one that is admitted has no end of its own
+            next(getattr(channel, shape)(path, None, None)(requests, metadata=credential.metadata, timeout=STREAM_SECONDS))
+        else:
+            getattr(channel, shape)(path, None, None)(requests, metadata=credential.metadata, timeout=20)
+    except grpc.RpcError as error:
+        if error.code() not in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED):  # type: ignore[attr-defined]
+            return None
+        status, info = status_pb2.Status(), error_details_pb2.ErrorInfo()
+        status.ParseFromString(dict(error.trailing_metadata())["grpc-status-details-bin"])  # type: ignore[attr-defined]
+        assert status.details[0].Unpack(info)
+        return error.code().name, info.reason  # type: ignore[attr-defined]
+    return None
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_rpc_admits_exactly_whom_its_option_names(world: World, method: Any) -> None:
+    """Each RPC with each permission alone, each role, each kind of credential, and none."""
+    access = read_access(method.GetOptions().Extensions[permission_pb2.access])
+    credentials = world.for_method(method.name)
+    with ThreadPoolExecutor(len(credentials)) as executor:
+        found = executor.map(lambda credential: call(world.channel, method, credential), credentials)
+    outcomes = {credential.name: outcome for credential, outcome in zip(credentials, found, strict=True)}
+    if access.public:  # a login answers for itself that it knows nobody
+        assert set(outcomes.values()) <= {None, ("UNAUTHENTICATED", "UNAUTHENTICATED")}
+        return
+    assert outcomes == {credential.name: expected(access, credential) for credential in credentials}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_check_access_answers_as_the_rpc_would(world: World, method: Any) -> None:
+    """What gateways ask before they report faults is the same rule."""
+    access = read_access(method.GetOptions().Extensions[permission_pb2.access])
+    [check] = [each for each in METHODS if each.name == "CheckAccess"]
+    asked = access_service_pb2.CheckAccessRequest(method=f"/{method.containing_service.full_name}/{method.name}").SerializeToString()
+    outcomes = {credential.name: call(world.channel, check, credential, asked) for credential in world.credentials}
+    assert outcomes == {credential.name: expected(access, credential) for credential in world.credentials}
+
+
+def ask(deployment: Deployment, route: Route, path: str, secret: str | None) -> int:
+    """The status of a request with an empty body; the answer is not read, for it may have no end."""
+    connection = http.client.HTTPConnection(deployment.addresses["http"], timeout=20)
+    headers = {"Content-Type": "application/json"} | ({} if secret is None else {"Authorization": f"Bearer {secret}"})
+    try:
+        connection.request(route.method, path, body=None if route.method == "GET" else b"{}", headers=headers)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if not route.public], ids=lambda route: route.name)
+def test_route_admits_exactly_whom_its_rpc_admits(world: World, route: Route) -> None:
+    """401 and 403 come before anything is said about the request; whoever is admitted gets neither."""
+    assert route.rpc is not None
+    [method] = [each for each in METHODS if f"/{each.containing_service.full_name}/{each.name}" == route.rpc.path]
+    access = read_access(method.GetOptions().Extensions[permission_pb2.access])
+    status_of: Mapping[str | None, int | None] = {"UNAUTHENTICATED": 401, "PERMISSION_DENIED": 403, None: None}
+    credentials = world.for_method(method.name)
+    statuses = {}
+    for credential in credentials:
+        status = ask(world.deployment, route, PLACEHOLDER.sub("1", route.path), credential.secret)
+        statuses[credential.name] = status if status in (401, 403) else None
+    outcomes = {credential.name: expected(access, credential) for credential in credentials}
+    assert statuses == {name: status_of[outcome[0] if outcome else None] for name, outcome in outcomes.items()}
+
+
+def test_logout_ends_the_login_at_once(world: World) -> None:
+    """The access token is dead for the next call on every path."""
+    login = world.log_in("Viewer")
+    by_name: Mapping[str, Any] = {method.name: method for method in METHODS}
+    assert call(world.channel, by_name["GetMe"], login) is None
+    assert call(world.channel, by_name["Logout"], login) is None
+    refused = ("UNAUTHENTICATED", "UNAUTHENTICATED")
+    assert [call(world.channel, by_name[name], login) for name in ("GetMe", "ListAlerts", "Logout")] == [refused] * 3
+    assert world.deployment.request("GET", "/api/auth/me", token=login.secret)[0] == 401
+
+
+@dataclass
+class Tenants:
+    """Organizations: one with something of everything, one that looks for it, and two that have the same names."""
+
+    deployment: Deployment
+    owner: str
+    stranger: str
+    namesakes: tuple[str, str]
+    before: dict[str, Any]
+    """What the stranger's lists answered before the owner had anything."""
+    ids: dict[str, Any]
+    """Identities of what the owner has, by the first segment of their routes after `/api`."""
+
+    def get(self, path: str, token: str) -> tuple[int, Any]:
+        return self.deployment.request("GET", path, token=token)
+
+    def read(self, path: str) -> Any:
+        """What the owner finds, without what time alone changes."""
+        status, body = self.get(path, self.owner)
+        assert status == 200
+        return {key: body[key] for key in body if key != "durationSeconds"} if isinstance(body, dict) else body
+
+
+START = datetime.now(UTC) - timedelta(minutes=10)
+METRIC, HOST, COLLECTOR = "tenant.latency", "tenant-host", "tenant-collector"
+LISTS = [route for route in ROUTES if route.method == "GET" and not route.public and not route.parameters and route.path != "/api/stream"]
+ADDRESSED = [route for route in ROUTES if route.parameters]
+
+
+def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[str, Any]:
+    """Makes a metric, a rule, a violation, an alert, an incident, a job and a collector, and gives their identities."""
+
+    def send(method: str, path: str, body: Any) -> Any:
+        status, answer = deployment.request(method, path, body, token=token)
+        assert status in (200, 201, 202), answer
+        return answer
+
+    def point(value: float, second: int) -> dict[str, Any]:
+        moment = START + timedelta(seconds=second)
+        return {"metricName": METRIC, "timestamp": moment.isoformat(), "value": value, "labels": {"host.id": HOST}}
+
+    send("POST", "/v1/metrics", {"metrics": [point(1, 0)]})
+    rule = {"name": "Tenant rule", "metricId": METRIC, "type": "Static", "direction": "Above", "staticUpper": 10}
+    rule_id = send("POST", "/api/rules", rule)["id"]
+    for second, value in enumerate(values):
+        job_id = send("POST", "/api/metric-ingestion", point(value, second + 1))["jobId"]
+    incidents = wait_until(lambda: deployment.request("GET", "/api/incidents", token=token)[1], 20, deployment.describe)
+    [alert] = deployment.request("GET", "/api/alerts", token=token)[1]
+    collector = send("POST", "/api/collectors", {"name": COLLECTOR})
+    return {
+        "metrics": METRIC,
+        "rules": rule_id,
+        "alerts": alert["id"],
+        "events": alert["id"],
+        "incidents": incidents[0]["id"],
+        "evaluation-jobs": job_id,
+        "collectors": collector["id"],
+    }
+
+
+@pytest.fixture(scope="module")
+def tenants(started: Deployment, config: Config) -> Tenants:
+    def settle(name: str) -> str:
+        asyncio.run(create_organization(config, name=name))
+        asyncio.run(create_user(config, name=name, roles=["Admin"], organization=name, password=PASSWORD))
+        return asyncio.run(create_token(config, name="tenant", user=name, permissions=None))
+
+    owner, stranger, *namesakes = (settle(name) for name in ("owner", "stranger", "first-namesake", "second-namesake"))
+    before = {route.path: started.request("GET", route.path, token=stranger) for route in LISTS}
+    return Tenants(started, owner, stranger, (namesakes[0], namesakes[1]), before, fill(started, owner, (99.0,)))
+
+
+def path_of(route: Route, ids: Mapping[str, Any]) -> str:
+    """A route's path with the identity of what it addresses."""
+    return PLACEHOLDER.sub(str(ids[route.path.split("/")[2]]), route.path)
+
+
+@pytest.mark.parametrize("route", ADDRESSED, ids=lambda route: route.name)
+def test_identity_of_another_organization_does_not_exist(tenants: Tenants, route: Route) -> None:
+    """404, as for what never was, whatever the method; the owner, who does find it, sees nothing changed."""
+    read = [path_of(each, tenants.ids) for each in ADDRESSED if each.method == "GET"]
+    before = {path: tenants.read(path) for path in read}
+    path = path_of(route, tenants.ids)
+    body: Any = None if route.method == "GET" else {"note": "mine now", "name": "Mine", "resolutionClassification": "Resolved"}
+    status, answer = tenants.deployment.request(route.method, path, body, token=tenants.stranger)
+    never = PLACEHOLDER.sub("never.was" if "key" in route.parameters.values() else "9007199254740991", route.path)
+    status_of_never, answer_of_never = tenants.deployment.request(route.method, never, body, token=tenants.stranger)
+    assert (status, status_of_never) == (404, 404)
+    assert {key for key in answer if answer[key] != answer_of_never[key]} <= {"instance", "detail"}
+    assert {path: tenants.read(path) for path in read} == before
+
+
+@pytest.mark.parametrize("route", LISTS, ids=lambda route: route.name)
+def test_list_shows_nothing_of_another_organization(tenants: Tenants, route: Route) -> None:
+    """A stranger's lists answer as if nobody else were there, and the owner's do not."""
+    assert tenants.get(route.path, tenants.stranger) == tenants.before[route.path]
+    if route.path not in ("/api/system-alerts", "/api/evaluation-jobs/failed"):
+        assert tenants.get(route.path, tenants.owner)[1] != tenants.before[route.path][1]
+
+
+FILTERS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
+    "ruleId": lambda ids: ids["rules"],
+    "alertId": lambda ids: ids["alerts"],
+    "incidentId": lambda ids: ids["incidents"],
+    "metricId": lambda ids: ids["metrics"],
+    "metricKey": lambda ids: ids["metrics"],
+    "search": lambda ids: ids["metrics"],
+}
+FILTERED = [
+    (route, field.encode_name)
+    for route in LISTS
+    if route.query is not None
+    for field in msgspec.structs.fields(route.query)
+    if field.encode_name in FILTERS
+]
+
+
+@pytest.mark.parametrize(("route", "name"), FILTERED, ids=lambda each: each if isinstance(each, str) else each.name)
+def test_filter_finds_nothing_of_another_organization(tenants: Tenants, route: Route, name: str) -> None:
+    """An identity that a stranger knows opens no list either."""
+    status, answer = tenants.get(f"{route.path}?{name}={FILTERS[name](tenants.ids)}", tenants.stranger)
+    rows = answer["items"] if isinstance(answer, dict) else answer
+    assert (status, rows) == (200, [])
+
+
+@contextmanager
+def open_stream(tenants: Tenants, token: str) -> Iterator[http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection(tenants.deployment.addresses["http"], timeout=20)
+    with closing(connection):
+        connection.request("GET", "/api/stream", headers={"Authorization": f"Bearer {token}"})
+        with connection.getresponse() as response:
+            assert response.status == 200
+            yield response
+
+
+def next_event(stream: http.client.HTTPResponse) -> dict[str, Any]:
+    """The subject of the next event of a stream."""
+    while not (line := stream.readline()).startswith(b"data:"):
+        assert line, "the stream ended"
+    subject: dict[str, Any] = json.loads(line.removeprefix(b"data:"))
+    return subject
+
+
+def test_names_of_another_organization_stand_for_ones_own(tenants: Tenants) -> None:
+    """Organizations with the same metric, rule and collector neither share points nor hear of each other."""
+    first, second = tenants.namesakes
+    with open_stream(tenants, first) as heard_by_first, open_stream(tenants, second) as heard_by_second:
+        of_first = fill(tenants.deployment, first, (77.0,))
+        of_second = fill(tenants.deployment, second, (55.0,))
+        assert next_event(heard_by_first)["id"] == of_first["alerts"]
+        assert next_event(heard_by_second)["id"] == of_second["alerts"]
+    found = [[row["value"] for row in tenants.get(f"/api/metrics/{METRIC}/series", token)[1]] for token in (tenants.owner, first, second)]
+    assert found == [[1.0, 99.0], [1.0, 77.0], [1.0, 55.0]]
+    assert len({tenants.ids["alerts"], of_first["alerts"], of_second["alerts"]}) == 3
