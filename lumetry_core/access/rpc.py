@@ -1,6 +1,5 @@
 """`lumetry.access.v1.AccessService`."""
 
-
 from collections.abc import Mapping
 from typing import Any
 
