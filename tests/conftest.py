@@ -113,16 +113,6 @@ def migrate(url: str) -> None:
     from lumetry_core.migrations.run import upgrade  # noqa: PLC0415 -- alembic is slow to import and not every test needs it
 
     upgrade(url)
-    create_missing(url)
-
-
-def create_missing(url: str) -> None:
-    """Makes the tables that no migration makes yet."""
-    from lumetry_core.migrations.run import FOLDER, run_on  # noqa: PLC0415
-    from lumetry_core.migrations.tables import metadata  # noqa: PLC0415
-
-    if not list((FOLDER / "versions").glob("*.py")):
-        run_on(url, metadata.create_all)
 
 
 @pytest.fixture(scope="session")

@@ -119,7 +119,8 @@ async def collecting(core: str, seeded: Seed, data_dir: Path) -> AsyncIterator[N
         with suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), COLLECTOR_STOP_SECONDS)
+            async with asyncio.timeout(COLLECTOR_STOP_SECONDS):
+                await process.wait()
         except TimeoutError:
             process.kill()
             await process.wait()
