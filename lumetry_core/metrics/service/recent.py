@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from lumetry_core.metrics.model import Entry
 
-KEPT_POINTS = 400_000
+KEPT_POINTS = 200_000
 """Of each partition; the oldest go first."""
 
 
