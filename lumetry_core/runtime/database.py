@@ -150,10 +150,11 @@ class Database:
         """Moves SQLite's write-ahead log into the database until cancelled, beside the writer, which then has little left to move."""
         async with aiosqlite.connect(self._writer.url.database or "", isolation_level=None) as connection:
             await connection.execute("PRAGMA synchronous=FULL")
+            await connection.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")  # until its first read it knows of no log to move
             while True:
                 await asyncio.sleep(CHECKPOINT_SECONDS)
                 try:
-                    await connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+                    await connection.execute_fetchall("PRAGMA wal_checkpoint(PASSIVE)")
                 except sqlite3.OperationalError as error:  # a full disk, say: the writer reports it
                     log.warning("the write-ahead log could not be moved", error=str(error))
 
@@ -219,6 +220,12 @@ def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str) -> None:
             cursor.execute(pragma)
         cursor.close()
 
+    def terminate(connection: Any) -> None:  # noqa: ANN401 -- as above
+        # A task that was cancelled inside a statement gives up its connection. Closing it asynchronously, as the dialect would, never ends
+        # when a second cancellation interrupts it; stopping its thread, which rolls back and closes, needs no waiting.
+        connection.driver_connection.stop()
+
+    engine.dialect.do_terminate = terminate  # type: ignore[assignment, method-assign]
     event.listen(engine.sync_engine, "connect", on_connect)
     event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
 
