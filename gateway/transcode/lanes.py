@@ -22,6 +22,7 @@ from lumetry.metrics.v1 import ingestion_service_pb2
 INGEST_COLUMNS = find_rpc(ingestion_service_pb2.DESCRIPTOR, "IngestionService", "IngestColumns")
 
 MAX_CALLS = 3
+"""Calls under way per credential; what arrives meanwhile shares the next one."""
 MAX_CALL_POINTS = 100_000
 MAX_WAITING_POINTS = 2_000_000
 MAX_LANES = 4096

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.transcode.channel import open_core
 from gateway.transcode.failures import Failure, Reason
-from gateway.transcode.lanes import Ingestor
+from gateway.transcode.lanes import MAX_CALLS, Ingestor
 from gateway.transcode.series import Columns, Definition, SeriesBook, SeriesDictionary
 from lumetry.metrics.v1 import ingestion_service_pb2 as pb
 from lumetry_core.runtime import errors
@@ -67,17 +67,17 @@ def batch(ingestor: Ingestor, *values: float) -> Columns:
     return Columns(dictionary, np.full(count, number, "<u4"), np.zeros(count, "<i8"), np.array(values, "<f8"))
 
 
-async def test_share_calls_while_two_are_under_way(ingestor: Ingestor, gate: Gate) -> None:
-    """Two calls go at once, everything else waits and goes together; each batch keeps its own result."""
+async def test_share_calls_while_three_are_under_way(ingestor: Ingestor, gate: Gate) -> None:
+    """Three calls go at once, everything else waits and goes together; each batch keeps its own result."""
     waiting = [asyncio.create_task(ingestor.submit(batch(ingestor, *[float(size)] * size), METADATA)) for size in range(1, 7)]
-    await gate.arrived.acquire()
-    await gate.arrived.acquire()
+    for _ in range(MAX_CALLS):
+        await gate.arrived.acquire()
     gate.opened.set()
     results = await asyncio.gather(*waiting)
     assert [result.batch.accepted_count for result in results] == [1, 2, 3, 4, 5, 6]
     assert [result.batch.batch_id for result in results] == ["1.0", "2.0", "3.0", "4.0", "5.0", "6.0"]
-    assert sorted(gate.sizes[:2]) == [[1], [2]]
-    assert gate.sizes[2:] == [[3, 4, 5, 6]]
+    assert sorted(gate.sizes[:3]) == [[1], [2], [3]]
+    assert gate.sizes[3:] == [[4, 5, 6]]
 
 
 async def test_keep_faults_of_one_batch_from_others(ingestor: Ingestor, gate: Gate) -> None:
@@ -91,19 +91,20 @@ async def test_keep_faults_of_one_batch_from_others(ingestor: Ingestor, gate: Ga
 async def test_resend_alone_after_refusal_together(ingestor: Ingestor, gate: Gate) -> None:
     """When a shared call is unusable as a whole, each batch is sent alone."""
     gate.refuse_together = True
-    waiting = [asyncio.create_task(ingestor.submit(batch(ingestor, value), METADATA)) for value in (1.0, 2.0, 3.0, 13.0, 5.0)]
-    await gate.arrived.acquire()
-    await gate.arrived.acquire()
+    waiting = [asyncio.create_task(ingestor.submit(batch(ingestor, value), METADATA)) for value in (1.0, 2.0, 7.0, 3.0, 13.0, 5.0)]
+    for _ in range(MAX_CALLS):
+        await gate.arrived.acquire()
     gate.opened.set()
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert [result.reason if isinstance(result, Failure) else None for result in results] == [
         None,
         None,
         None,
+        None,
         Reason.VALIDATION_FAILED,
         None,
     ]
-    assert gate.sizes[2:] == [[1, 1, 1], [1], [1], [1]]
+    assert gate.sizes[3:] == [[1, 1, 1], [1], [1], [1]]
 
 
 async def test_fail_all_of_a_call(ingestor: Ingestor, core: Any) -> None:
