@@ -39,7 +39,8 @@ from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.incidents.rpc.events import EventServicer
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
 from lumetry_core.incidents.worker import Correlator
-from lumetry_core.metrics.rpc import IngestionServicer, MetricServicer
+from lumetry_core.metrics.rpc.catalog import MetricServicer
+from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries

@@ -18,14 +18,21 @@ json_file = click.option("--json-file", type=click.Path(path_type=Path), help="a
 
 
 @bench.command()
-@click.option("--transport", type=click.Choice(["json", "grpc", "both"]), default="json", show_default=True, help="how points travel")
+@click.option(
+    "--transport",
+    type=click.Choice(["json", "grpc", "both", "unary", "all"]),
+    default="json",
+    show_default=True,
+    help="how points travel: HTTP, streams of columns, these two, a call per batch of columns, all three",
+)
 @click.option("--seconds", type=click.FloatRange(1, 120), default=10.0, show_default=True, help="length of each measurement")
 @click.option("--batch", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="points per request")
 @click.option("--series", type=click.IntRange(10, 1_000_000), default=1000, show_default=True, help="series, ten to a metric")
 @click.option("--rules", type=click.IntRange(0, 10_000), default=100, show_default=True, help="rules, spread over the metrics")
 @click.option("--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="alternating measurements of each side")
 @click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="concurrent senders")
-@click.option("--coalesce", type=click.IntRange(1, 100), default=1, show_default=True, help="batches per gRPC call")
+@click.option("--in-flight", type=click.IntRange(1, 32), default=8, show_default=True, help="batches under way on each gRPC stream")
+@click.option("--coalesce", type=click.IntRange(1, 100), default=1, show_default=True, help="batches per unary gRPC call")
 @click.option("--peer", type=click.Choice(["prometheus"]), default=None, help="measure an installed peer in the same run")
 @database_url
 @json_file
@@ -38,6 +45,7 @@ def ingest(
     rules: int,
     rounds: int,
     connections: int,
+    in_flight: int,
     coalesce: int,
     peer: str | None,
     database_url: str,
@@ -54,6 +62,7 @@ def ingest(
         rules=rules,
         rounds=rounds,
         connections=connections,
+        in_flight=in_flight,
         coalesce=coalesce,
         peer=peer or "",
         database_url=database_url,

@@ -14,7 +14,7 @@ from lumetry_core.bench.findings import Findings, report_ingest
 from lumetry_core.bench.measuring import Stored, Timeline, measure_latency, measure_throughput, median, warm_up
 from lumetry_core.bench.payload import STEP_MS, Series, ValuePool, make_series
 from lumetry_core.bench.report import Report
-from lumetry_core.bench.sides import ColumnSide, JsonSide, PrometheusSide, Side, Workload
+from lumetry_core.bench.sides import CallSide, JsonSide, PrometheusSide, Side, StreamSide, Workload
 from lumetry_core.bench.usage import describe_machine, wait_until_idle
 from lumetry_core.runtime.clock import SystemClock, from_ms, to_ms
 
@@ -29,7 +29,7 @@ CHECKED_POINTS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class IngestOptions:
-    """What to measure. `transport` is `json`, `grpc` or `both`; `peer` is empty or `prometheus`."""
+    """What to measure. `transport` is `json`, `grpc`, `both`, `unary` or `all`; `peer` is empty or `prometheus`."""
 
     transport: str = "json"
     seconds: float = 10.0
@@ -38,6 +38,7 @@ class IngestOptions:
     rules: int = 100
     rounds: int = 2
     connections: int = 8
+    in_flight: int = 8
     coalesce: int = 1
     peer: str = ""
     database_url: str = ""
@@ -60,10 +61,12 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
         progress("starting the server")
         server = stack.enter_context(run_server(make_folder(folder / "lumetry"), options.database_url))
         sides: list[Side] = []
-        if options.transport in ("json", "both"):
+        if options.transport in ("json", "both", "all"):
             sides.append(JsonSide(server, workload))
-        if options.transport in ("grpc", "both"):
-            sides.append(ColumnSide(server, workload, options.coalesce, name=name_columns(options.coalesce)))
+        if options.transport in ("grpc", "both", "all"):
+            sides.append(StreamSide(server, workload, options.in_flight))
+        if options.transport in ("unary", "all"):
+            sides.append(CallSide(server, workload, options.coalesce))
         if options.peer:
             peer = stack.enter_context(run_prometheus(make_folder(folder / "prometheus")))
             sides.append(PrometheusSide(peer, workload))
@@ -94,14 +97,9 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def name_columns(coalesce: int) -> str:
-    """What reports call the gRPC side. Larger calls are no like-for-like comparison, so promises do not apply to their name."""
-    return "grpc" if coalesce == 1 else f"grpc, {coalesce} batches a call"
-
-
 def message_points(side: Side, options: IngestOptions) -> int:
     """Points in one message of a side."""
-    return options.batch * (options.coalesce if isinstance(side, ColumnSide) else 1)
+    return options.batch * (options.coalesce if isinstance(side, CallSide) else 1)
 
 
 def note_memory(findings: Findings, sides: Sequence[Side], moment: str) -> None:
@@ -149,6 +147,8 @@ def measure_round(
 ) -> None:
     """Measures one side once and, on Lumetry, reads a series back."""
     per_lane = options.series // options.connections
+    if isinstance(side, StreamSide):
+        per_lane = max(1, per_lane // options.in_flight)
     throughput, stored = measure_throughput(side, timeline, options.seconds, per_lane, message_points(side, options))
     findings.throughput.append(throughput)
     progress(

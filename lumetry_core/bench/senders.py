@@ -1,6 +1,6 @@
 """The transports: one sender per connection and lane."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import cast
 
 import grpc
@@ -41,13 +41,27 @@ class HttpSender:
         raise BenchError(f"a batch was answered {answer.status}: {answer.body[:500].decode(errors='replace')}")
 
 
-def ingest_columns(channel: grpc.Channel) -> "grpc.UnaryUnaryMultiCallable[bytes, pb.IngestColumnsResponse]":
-    """The RPC for requests that are already encoded, so that a call's time is the server's alone."""
-    return channel.unary_unary(
+Exchange = Callable[[bytes], Sequence[pb.ColumnBatchResult]]
+"""Sends an encoded `IngestColumnsRequest` and waits for its results. Raises `grpc.RpcError`."""
+
+
+def call_columns(channel: grpc.Channel, token: str) -> Exchange:
+    """A call for each request, which is already encoded, so that a call's time is the server's alone."""
+    rpc = channel.unary_unary(
         "/lumetry.metrics.v1.IngestionService/IngestColumns",
         request_serializer=bytes,
         response_deserializer=pb.IngestColumnsResponse.FromString,
     )
+
+    def exchange(request: bytes) -> Sequence[pb.ColumnBatchResult]:
+        return rpc(request, metadata=bearer(token), timeout=CALL_SECONDS).results
+
+    return exchange
+
+
+def bearer(token: str) -> tuple[tuple[str, str]]:
+    """The metadata that carries a token."""
+    return (("authorization", f"Bearer {token}"),)
 
 
 class ColumnSender:
@@ -55,16 +69,14 @@ class ColumnSender:
 
     def __init__(
         self,
-        rpc: "grpc.UnaryUnaryMultiCallable[bytes, pb.IngestColumnsResponse]",
-        token: str,
+        exchange: Exchange,
         lane: Lane[Columns],
         *,
         dictionary_id: bytes,
         definitions: Sequence[pb.SeriesDefinition],
         batch_sizes: Sequence[int],
     ) -> None:
-        self._rpc = rpc
-        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._exchange = exchange
         self._lane = lane
         self._frame = pb.IngestColumnsRequest(dictionary_id=dictionary_id, batch_sizes=batch_sizes).SerializeToString()
         self._definitions = pb.IngestColumnsRequest(series=definitions).SerializeToString()
@@ -81,15 +93,15 @@ class ColumnSender:
     def send(self) -> Receipt:
         """See `load.Sender`."""
         try:
-            response = self._rpc(self._request, metadata=self._metadata, timeout=CALL_SECONDS)
+            results = self._exchange(self._request)
         except grpc.RpcError as error:
             call = cast("grpc.Call", error)  # which the failure of a call always is
             return self._refused(call.code(), call.details())
         self._known = True
-        faults = [fault.message for result in response.results for fault in result.faults]
+        faults = [fault.message for result in results for fault in result.faults]
         if faults:
             raise BenchError(f"a batch of columns was rejected: {faults[0]}")
-        return Receipt(sum(result.batch.accepted_count for result in response.results))
+        return Receipt(sum(result.batch.accepted_count for result in results))
 
     def _refused(self, code: grpc.StatusCode, details: str | None) -> Receipt:
         if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.RESOURCE_EXHAUSTED):

@@ -4,16 +4,26 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Protocol
 
 import grpc
 
+from lumetry_core.bench.column_stream import stream_columns
 from lumetry_core.bench.connection import BenchError, Connection
 from lumetry_core.bench.deployment import Peer, Server
 from lumetry_core.bench.load import Sender
 from lumetry_core.bench.payload import ColumnEncoder, Encoder, JsonEncoder, Lane, Layout, Series, ValuePool
 from lumetry_core.bench.remote_write import RemoteWriteEncoder
-from lumetry_core.bench.senders import CHANNEL_OPTIONS, REMOTE_WRITE_HEADERS, ColumnSender, HttpSender, define_series, ingest_columns
+from lumetry_core.bench.senders import (
+    CHANNEL_OPTIONS,
+    REMOTE_WRITE_HEADERS,
+    ColumnSender,
+    Exchange,
+    HttpSender,
+    call_columns,
+    define_series,
+)
 from lumetry_core.bench.usage import ProcessTree, wait_until
 
 DRAIN_SECONDS = 300.0
@@ -104,12 +114,46 @@ class JsonSide:
 
 
 @dataclass(frozen=True, slots=True)
-class ColumnSide:
+class CallSide:
     """`IngestionService.IngestColumns` straight to the core; `coalesce` batches travel in one call."""
 
     server: Server
     load: Workload
     coalesce: int = 1
+    timeline: str = "lumetry"
+
+    @property
+    def name(self) -> str:
+        """See `Side`. Larger calls are no like-for-like comparison, which reports must show."""
+        return "unary" if self.coalesce == 1 else f"unary, {self.coalesce} batches a call"
+
+    @property
+    def tree(self) -> ProcessTree:
+        """See `Side`."""
+        return self.server.tree
+
+    @contextmanager
+    def open(self, start_ms: int) -> Iterator[Opened]:
+        """See `Side`."""
+        senders = ColumnSenders(self.load, self.coalesce, start_ms)
+        with ExitStack() as stack:
+            for first, series in self.load.lanes():
+                channel = stack.enter_context(grpc.insecure_channel(self.server.grpc, options=CHANNEL_OPTIONS))
+                senders.add(call_columns(channel, self.server.token), first, series)
+            yield senders.opened()
+
+    def drain(self) -> None:
+        """See `Side`."""
+        drain(self.server)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSide:
+    """`IngestionService.StreamColumns` straight to the core: a stream per connection, on which `in_flight` batches wait for results."""
+
+    server: Server
+    load: Workload
+    in_flight: int = 1
     name: str = "grpc"
     timeline: str = "lumetry"
 
@@ -121,30 +165,55 @@ class ColumnSide:
     @contextmanager
     def open(self, start_ms: int) -> Iterator[Opened]:
         """See `Side`."""
-        dictionary_id = os.urandom(16)
-        sizes = [self.load.batch_size] * self.coalesce
+        senders = ColumnSenders(self.load, 1, start_ms)
         with ExitStack() as stack:
-            senders, lanes = [], []
             for first, series in self.load.lanes():
                 channel = stack.enter_context(grpc.insecure_channel(self.server.grpc, options=CHANNEL_OPTIONS))
-                layout = Layout(len(series), self.load.batch_size * self.coalesce)
-                lane = Lane(layout, ColumnEncoder(layout, self.load.pool, first), self.load.pool, start_ms)
-                lanes.append(lane)
-                senders.append(
-                    ColumnSender(
-                        ingest_columns(channel),
-                        self.server.token,
-                        lane,
-                        dictionary_id=dictionary_id,
-                        definitions=define_series(series, first),
-                        batch_sizes=sizes,
-                    )
-                )
-            yield Opened(senders, lanes)
+                exchange = stack.enter_context(stream_columns(channel, self.server.token, 1))
+                for part in split_evenly(len(series), self.in_flight):
+                    senders.add(exchange, first + part.start, series[part])
+            yield senders.opened()
 
     def drain(self) -> None:
         """See `Side`."""
         drain(self.server)
+
+
+def split_evenly(count: int, parts: int) -> list[slice]:
+    """Neighbouring parts that cover everything, none of them empty, the first one no larger than the others."""
+    bounds = [count * part // parts for part in range(parts + 1)]
+    return [slice(start, end) for start, end in pairwise(bounds) if start < end]
+
+
+class ColumnSenders:
+    """Makes the senders of a phase, which share a dictionary."""
+
+    def __init__(self, load: Workload, coalesce: int, start_ms: int) -> None:
+        self._load = load
+        self._coalesce = coalesce
+        self._start_ms = start_ms
+        self._dictionary_id = os.urandom(16)
+        self._senders: list[Sender] = []
+        self._lanes: list[Lane[Any]] = []
+
+    def add(self, exchange: Exchange, first: int, series: Sequence[Series]) -> None:
+        """Adds a sender of neighbouring series."""
+        layout = Layout(len(series), self._load.batch_size * self._coalesce)
+        lane = Lane(layout, ColumnEncoder(layout, self._load.pool, first), self._load.pool, self._start_ms)
+        self._lanes.append(lane)
+        self._senders.append(
+            ColumnSender(
+                exchange,
+                lane,
+                dictionary_id=self._dictionary_id,
+                definitions=define_series(series, first),
+                batch_sizes=[self._load.batch_size] * self._coalesce,
+            )
+        )
+
+    def opened(self) -> Opened:
+        """All that were added."""
+        return Opened(self._senders, self._lanes)
 
 
 @dataclass(frozen=True, slots=True)

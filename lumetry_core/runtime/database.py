@@ -6,7 +6,7 @@ connections. PostgreSQL: pooled connections; reads see one snapshot. A database 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -26,6 +26,7 @@ from sqlalchemy.types import TypeDecorator
 
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.sqlite import Driver
 
 log = structlog.get_logger(__name__)
 
@@ -100,10 +101,13 @@ class Transaction:
 class Database:
     """The one database of a deployment."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, on_wake: Callable[[str], None]) -> None:
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, on_wake: Callable[[str], None], stopping: "Collection[asyncio.Future[Any]]" = ()
+    ) -> None:
         self._writer = writer
         self._reader = reader
         self._on_wake = on_wake
+        self._stopping = stopping
         self.is_postgresql = writer.dialect.name == "postgresql"
         self.write_problem: str | None = None
         """What the last failed write said; None since the last one that succeeded."""
@@ -159,9 +163,11 @@ class Database:
                     log.warning("the write-ahead log could not be moved", error=str(error))
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, those that were given up included."""
         await self._reader.dispose()
         await self._writer.dispose()
+        if self._stopping:
+            await asyncio.wait(tuple(self._stopping))
 
 
 def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: None, *, synchronous: str = "FULL") -> Database:
@@ -180,6 +186,7 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
     path = parsed.database or ""
     writer = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
+        module=Driver(),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
@@ -188,15 +195,17 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
     )
     reader = create_async_engine(
         f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
+        module=Driver(),
         poolclass=AsyncAdaptedQueuePool,
         pool_size=SQLITE_READERS,
         max_overflow=0,
         pool_timeout=60,
         connect_args={"timeout": SQLITE_BUSY_MS / 1000},
     )
-    prepare_sqlite(writer, ";".join(WRITER_PRAGMAS).format(synchronous), "BEGIN IMMEDIATE")
-    prepare_sqlite(reader, "PRAGMA query_only=ON", "BEGIN")
-    return Database(writer, reader, on_wake)
+    stopping: set[asyncio.Future[Any]] = set()
+    prepare_sqlite(writer, ";".join(WRITER_PRAGMAS).format(synchronous), "BEGIN IMMEDIATE", stopping)
+    prepare_sqlite(reader, "PRAGMA query_only=ON", "BEGIN", stopping)
+    return Database(writer, reader, on_wake, stopping)
 
 
 def create_postgres_reader(address: Any) -> AsyncEngine:  # noqa: ANN401 -- SQLAlchemy's URL type
@@ -210,8 +219,12 @@ def create_postgres_reader(address: Any) -> AsyncEngine:  # noqa: ANN401 -- SQLA
     )
 
 
-def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str) -> None:
-    """Sets the pragmas of each new connection and the statement that starts its transactions."""
+def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str, stopping: "set[asyncio.Future[Any]]") -> None:
+    """Sets the pragmas of each new connection and the statement that starts its transactions.
+
+    Args:
+        stopping: Gets the ends of connections that are given up.
+    """
 
     def on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's adapter has no public type
         connection.isolation_level = None
@@ -223,11 +236,13 @@ def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str) -> None:
     def terminate(connection: Any) -> None:  # noqa: ANN401 -- as above
         # A task that was cancelled inside a statement gives up its connection. Closing it asynchronously, as the dialect would, never ends
         # when a second cancellation interrupts it; stopping its thread, which rolls back and closes, needs no waiting.
-        connection.driver_connection.stop()
+        end = connection.driver_connection.stop()
+        stopping.add(end)
+        end.add_done_callback(stopping.discard)
 
     engine.dialect.do_terminate = terminate  # type: ignore[assignment, method-assign]
     event.listen(engine.sync_engine, "connect", on_connect)
-    event.listen(engine.sync_engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    event.listen(engine.sync_engine, "begin", lambda connection: connection.connection.dbapi_connection.begin(begin))
 
 
 def is_unavailable(error: Exception) -> bool:

@@ -1,5 +1,4 @@
 from lumetry_core.bench.findings import Findings, report_ingest
-from lumetry_core.bench.ingest import name_columns
 from lumetry_core.bench.measuring import OpenLoopLatency, Throughput, median
 from lumetry_core.bench.report import Latency
 
@@ -92,10 +91,9 @@ def test_report_ingest_says_when_other_work_spoiled_it() -> None:
     assert report.notes[-1] == "NOT VALID as a result: other processes used up to 40% of the machine while it was measured"
 
 
-def test_report_ingest_does_not_judge_larger_calls_by_the_promise() -> None:
-    """The promise is for the batches that the peer gets; several of them in one call are shown without a verdict."""
-    for coalesce, verdict in ((1, "goal"), (8, "")):
-        side = name_columns(coalesce)
+def test_report_ingest_judges_streams_by_the_promise() -> None:
+    """The promise is for columns on streams; a call for each batch or for several is shown without a verdict."""
+    for side, verdict in (("grpc", "goal"), ("unary", ""), ("unary, 8 batches a call", "")):
         findings = Findings([1e6], [throughput(side, 9_000_000), throughput("prometheus", 1_000_000)], versions={"prometheus": "2.42.0"})
         figures = {figure.name: figure.verdict for figure in report_ingest(CONDITIONS, findings, [side, "prometheus"]).figures}
         assert figures[f"{side}: end to end ÷ prometheus"] == verdict

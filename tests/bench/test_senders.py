@@ -10,7 +10,7 @@ from lumetry.metrics.v1 import ingestion_service_pb2 as pb
 from lumetry_core.bench.connection import Answer, BenchError
 from lumetry_core.bench.load import Receipt
 from lumetry_core.bench.payload import ColumnEncoder, JsonEncoder, Lane, Layout, ValuePool, make_series
-from lumetry_core.bench.senders import ColumnSender, HttpSender, define_series, ingest_columns
+from lumetry_core.bench.senders import ColumnSender, HttpSender, call_columns, define_series
 
 POOL = ValuePool(10_000)
 START_MS = 1_780_300_800_000
@@ -51,8 +51,7 @@ def sending_to(core: Core) -> Iterator[ColumnSender]:
     layout = Layout(len(SERIES), 8)
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield ColumnSender(
-            ingest_columns(channel),
-            "secret",
+            call_columns(channel, "secret"),
             Lane(layout, ColumnEncoder(layout, POOL, 20), POOL, START_MS),
             dictionary_id=b"d" * 16,
             definitions=define_series(SERIES, 20),

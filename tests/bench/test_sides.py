@@ -6,7 +6,7 @@ from lumetry_core.bench.connection import BenchError
 from lumetry_core.bench.deployment import environment, prometheus_program, run_process, run_prometheus
 from lumetry_core.bench.measuring import Timeline, measure_latency, measure_throughput
 from lumetry_core.bench.payload import ValuePool, make_series
-from lumetry_core.bench.sides import Opened, PrometheusSide, Workload
+from lumetry_core.bench.sides import Opened, PrometheusSide, Workload, split_evenly
 from lumetry_core.bench.usage import Disturbance, ProcessTree, wait_until
 from lumetry_core.runtime.clock import SystemClock, to_ms
 
@@ -69,3 +69,11 @@ def test_prometheus_side_is_fed_and_measured(tmp_path: Path) -> None:
     assert found.accepted_points > 0
     assert found.refused_messages == 0
     assert (latency.answers.count, latency.refused_messages) == (5, 0)
+
+
+@pytest.mark.parametrize(("count", "parts", "sizes"), [(125, 8, [15, 16, 15, 16, 16, 15, 16, 16]), (3, 8, [1, 1, 1]), (8, 1, [8])])
+def test_split_evenly_covers_everything(count: int, parts: int, sizes: list[int]) -> None:
+    """Numbers of series must stay dense; the first part tells how much every sender of a stream carries at most."""
+    found = split_evenly(count, parts)
+    assert [part.stop - part.start for part in found] == sizes
+    assert [number for part in found for number in range(count)[part]] == list(range(count))

@@ -43,13 +43,8 @@ class BatchResult:
 async def ingest_columns(
     append: Append, clock: Clock, caller: Caller, dictionary: SeriesDictionary, columns: Columns, *, validate_only: bool
 ) -> list[BatchResult]:
-    """Accepts the batches that are valid and tells the faults of the others.
-
-    Fails with VALIDATION_FAILED when the only batch, or every column, is not valid; with what appending fails with.
-    """
+    """Accepts the batches that are valid and tells the faults of the others. Fails as appending does."""
     faults = find_faults(columns, dictionary, to_ms(clock.now()))
-    if faults and len(columns.batch_sizes) == 1:
-        raise invalid(faults[0])
     accepted: list[AcceptedBatch] = []
     valid = columns.without(set(faults))
     if len(valid.batch_sizes) and not validate_only:

@@ -15,7 +15,8 @@ from lumetry.metrics.v1 import (
     metric_service_pb2,
     metric_service_pb2_grpc,
 )
-from lumetry_core.metrics.rpc import IngestionServicer, MetricServicer
+from lumetry_core.metrics.rpc.catalog import MetricServicer
+from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
@@ -272,3 +273,39 @@ async def test_ingest_columns_concurrently(channel: grpc.aio.Channel, clock: Fak
     responses = await asyncio.gather(*calls)
     assert len({response.results[0].batch.job_ids[0] for response in responses}) == 50
     assert len(await query(channel, "m", clock.now())) == 51
+
+
+def stream_of(*requests: ingestion_service_pb2.IngestColumnsRequest) -> list[ingestion_service_pb2.StreamColumnsRequest]:
+    return [ingestion_service_pb2.StreamColumnsRequest(columns=request) for request in requests]
+
+
+async def test_stream_columns_answers_every_batch_in_order(channel: grpc.aio.Channel, clock: FakeClock) -> None:
+    """Definitions of one request serve the next; a bad batch has its faults and the stream goes on."""
+    stub = ingestion_service_pb2_grpc.IngestionServiceStub(channel)
+    requests = stream_of(
+        make_columns(clock.now(), [(0, -3, 1.0), (0, -2, 2.0)], [1, 1], define=[(0, "m", {})]),
+        make_columns(clock.now(), [(0, -1, float("nan"))]),
+        make_columns(clock.now(), [(0, 0, 3.0)]),
+    )
+    results = [result async for response in stub.StreamColumns(requests, metadata=by("7")) for result in response.results]
+    assert [result.batch.accepted_count for result in results] == [1, 1, 0, 1]
+    assert [(fault.point_index, fault.field) for fault in results[2].faults] == [(0, "value")]
+    assert [value for _, _, value in await query(channel, "m", clock.now())] == [1.0, 2.0, 3.0]
+
+
+async def test_stream_columns_ends_at_a_request_that_fails_as_a_whole(channel: grpc.aio.Channel, clock: FakeClock) -> None:
+    """What came before it is answered and kept."""
+    stub = ingestion_service_pb2_grpc.IngestionServiceStub(channel)
+    call = stub.StreamColumns(
+        stream_of(
+            make_columns(clock.now(), [(0, -1, 1.0)], define=[(0, "m", {})]),
+            make_columns(clock.now(), [(5, 0, 1.0)]),
+        ),
+        metadata=by("7"),
+    )
+    assert [result.batch.accepted_count for result in (await call.read()).results] == [1]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call.read()
+    assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert read_failure(caught.value) == ("UNKNOWN_DICTIONARY", [])
+    assert len(await query(channel, "m", clock.now())) == 1

@@ -1,5 +1,7 @@
 import asyncio
+import threading
 
+import pytest
 from sqlalchemy import text
 
 from lumetry_core.runtime.database import open_database
@@ -31,3 +33,30 @@ async def test_read_that_is_cancelled_twice_leaves_nothing_behind(sqlite_url: st
         left = asyncio.all_tasks() - others
         await asyncio.gather(*left, return_exceptions=True)
     await database.close()
+
+
+def test_close_waits_for_connections_that_were_given_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement that nobody waits for any more ends while there is still a loop to tell."""
+    failures: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", failures.append)
+    threads = set(threading.enumerate())
+
+    async def cancel_and_close() -> None:
+        database = open_database(sqlite_url)
+
+        async def read() -> None:
+            async with database.read() as tx:
+                await tx.execute(text("SELECT 1"))
+                await tx.execute(ENDLESS)
+
+        task = asyncio.create_task(read())
+        for _ in range(500):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        await database.close()
+
+    asyncio.run(cancel_and_close())
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(20)
+    assert failures == []

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lumetry.access.v1 import permission_pb2 as lumetry_dot_access_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*lumetry/metrics/v1/ingestion_service.proto\x12\x12lumetry.metrics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\"\xdd\x01\n\x05Point\x12\x12\n\nmetric_key\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05value\x18\x03 \x01(\x01\x12\x35\n\x06labels\x18\x04 \x03(\x0b\x32%.lumetry.metrics.v1.Point.LabelsEntry\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x14IngestMetricsRequest\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.lumetry.metrics.v1.Point\"I\n\x15IngestMetricsResponse\x12\x30\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32!.lumetry.metrics.v1.AcceptedBatch\"A\n\x14StreamMetricsRequest\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.lumetry.metrics.v1.Point\"A\n\x15StreamMetricsResponse\x12\x13\n\x0b\x62\x61tch_count\x18\x01 \x01(\x03\x12\x13\n\x0bpoint_count\x18\x02 \x01(\x03\"\x83\x01\n\x10SeriesDefinition\x12\r\n\x05index\x18\x01 \x01(\r\x12\x12\n\nmetric_key\x18\x02 \x01(\t\x12\x13\n\x0blabel_names\x18\x03 \x03(\t\x12\x14\n\x0clabel_values\x18\x04 \x03(\t\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\"\xc6\x01\n\x14IngestColumnsRequest\x12\x15\n\rdictionary_id\x18\x01 \x01(\x0c\x12\x34\n\x06series\x18\x02 \x03(\x0b\x32$.lumetry.metrics.v1.SeriesDefinition\x12\x16\n\x0eseries_indexes\x18\x03 \x01(\x0c\x12\r\n\x05times\x18\x04 \x01(\x0c\x12\x0e\n\x06values\x18\x05 \x01(\x0c\x12\x13\n\x0b\x62\x61tch_sizes\x18\x06 \x03(\r\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"O\n\x15IngestColumnsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.lumetry.metrics.v1.ColumnBatchResult\"u\n\x11\x43olumnBatchResult\x12\x30\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32!.lumetry.metrics.v1.AcceptedBatch\x12.\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1e.lumetry.metrics.v1.PointFault\"J\n\rAcceptedBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x02 \x01(\x03\x12\x0f\n\x07job_ids\x18\x03 \x03(\x03\"A\n\nPointFault\x12\x13\n\x0bpoint_index\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2\xf0\x02\n\x10IngestionService\x12r\n\rIngestMetrics\x12(.lumetry.metrics.v1.IngestMetricsRequest\x1a).lumetry.metrics.v1.IngestMetricsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03\x12t\n\rStreamMetrics\x12(.lumetry.metrics.v1.StreamMetricsRequest\x1a).lumetry.metrics.v1.StreamMetricsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03(\x01\x12r\n\rIngestColumns\x12(.lumetry.metrics.v1.IngestColumnsRequest\x1a).lumetry.metrics.v1.IngestColumnsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*lumetry/metrics/v1/ingestion_service.proto\x12\x12lumetry.metrics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\"\xdd\x01\n\x05Point\x12\x12\n\nmetric_key\x18\x01 \x01(\t\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05value\x18\x03 \x01(\x01\x12\x35\n\x06labels\x18\x04 \x03(\x0b\x32%.lumetry.metrics.v1.Point.LabelsEntry\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"A\n\x14IngestMetricsRequest\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.lumetry.metrics.v1.Point\"I\n\x15IngestMetricsResponse\x12\x30\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32!.lumetry.metrics.v1.AcceptedBatch\"A\n\x14StreamMetricsRequest\x12)\n\x06points\x18\x01 \x03(\x0b\x32\x19.lumetry.metrics.v1.Point\"A\n\x15StreamMetricsResponse\x12\x13\n\x0b\x62\x61tch_count\x18\x01 \x01(\x03\x12\x13\n\x0bpoint_count\x18\x02 \x01(\x03\"\x83\x01\n\x10SeriesDefinition\x12\r\n\x05index\x18\x01 \x01(\r\x12\x12\n\nmetric_key\x18\x02 \x01(\t\x12\x13\n\x0blabel_names\x18\x03 \x03(\t\x12\x14\n\x0clabel_values\x18\x04 \x03(\t\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\x0e\n\x06source\x18\x06 \x01(\t\"\xc6\x01\n\x14IngestColumnsRequest\x12\x15\n\rdictionary_id\x18\x01 \x01(\x0c\x12\x34\n\x06series\x18\x02 \x03(\x0b\x32$.lumetry.metrics.v1.SeriesDefinition\x12\x16\n\x0eseries_indexes\x18\x03 \x01(\x0c\x12\r\n\x05times\x18\x04 \x01(\x0c\x12\x0e\n\x06values\x18\x05 \x01(\x0c\x12\x13\n\x0b\x62\x61tch_sizes\x18\x06 \x03(\r\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\"Q\n\x14StreamColumnsRequest\x12\x39\n\x07\x63olumns\x18\x01 \x01(\x0b\x32(.lumetry.metrics.v1.IngestColumnsRequest\"O\n\x15StreamColumnsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.lumetry.metrics.v1.ColumnBatchResult\"O\n\x15IngestColumnsResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.lumetry.metrics.v1.ColumnBatchResult\"u\n\x11\x43olumnBatchResult\x12\x30\n\x05\x62\x61tch\x18\x01 \x01(\x0b\x32!.lumetry.metrics.v1.AcceptedBatch\x12.\n\x06\x66\x61ults\x18\x02 \x03(\x0b\x32\x1e.lumetry.metrics.v1.PointFault\"J\n\rAcceptedBatch\x12\x10\n\x08\x62\x61tch_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x63\x63\x65pted_count\x18\x02 \x01(\x03\x12\x0f\n\x07job_ids\x18\x03 \x03(\x03\"A\n\nPointFault\x12\x13\n\x0bpoint_index\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t2\xe8\x03\n\x10IngestionService\x12r\n\rIngestMetrics\x12(.lumetry.metrics.v1.IngestMetricsRequest\x1a).lumetry.metrics.v1.IngestMetricsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03\x12t\n\rStreamMetrics\x12(.lumetry.metrics.v1.StreamMetricsRequest\x1a).lumetry.metrics.v1.StreamMetricsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03(\x01\x12r\n\rIngestColumns\x12(.lumetry.metrics.v1.IngestColumnsRequest\x1a).lumetry.metrics.v1.IngestColumnsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03\x12v\n\rStreamColumns\x12(.lumetry.metrics.v1.StreamColumnsRequest\x1a).lumetry.metrics.v1.StreamColumnsResponse\"\x0c\xea\xc7\x18\x08\n\x01\x03\x12\x03\x01\x02\x03(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,6 +41,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTIONSERVICE'].methods_by_name['StreamMetrics']._serialized_options = b'\352\307\030\010\n\001\003\022\003\001\002\003'
   _globals['_INGESTIONSERVICE'].methods_by_name['IngestColumns']._loaded_options = None
   _globals['_INGESTIONSERVICE'].methods_by_name['IngestColumns']._serialized_options = b'\352\307\030\010\n\001\003\022\003\001\002\003'
+  _globals['_INGESTIONSERVICE'].methods_by_name['StreamColumns']._loaded_options = None
+  _globals['_INGESTIONSERVICE'].methods_by_name['StreamColumns']._serialized_options = b'\352\307\030\010\n\001\003\022\003\001\002\003'
   _globals['_POINT']._serialized_start=136
   _globals['_POINT']._serialized_end=357
   _globals['_POINT_LABELSENTRY']._serialized_start=312
@@ -57,14 +59,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERIESDEFINITION']._serialized_end=767
   _globals['_INGESTCOLUMNSREQUEST']._serialized_start=770
   _globals['_INGESTCOLUMNSREQUEST']._serialized_end=968
-  _globals['_INGESTCOLUMNSRESPONSE']._serialized_start=970
-  _globals['_INGESTCOLUMNSRESPONSE']._serialized_end=1049
-  _globals['_COLUMNBATCHRESULT']._serialized_start=1051
-  _globals['_COLUMNBATCHRESULT']._serialized_end=1168
-  _globals['_ACCEPTEDBATCH']._serialized_start=1170
-  _globals['_ACCEPTEDBATCH']._serialized_end=1244
-  _globals['_POINTFAULT']._serialized_start=1246
-  _globals['_POINTFAULT']._serialized_end=1311
-  _globals['_INGESTIONSERVICE']._serialized_start=1314
-  _globals['_INGESTIONSERVICE']._serialized_end=1682
+  _globals['_STREAMCOLUMNSREQUEST']._serialized_start=970
+  _globals['_STREAMCOLUMNSREQUEST']._serialized_end=1051
+  _globals['_STREAMCOLUMNSRESPONSE']._serialized_start=1053
+  _globals['_STREAMCOLUMNSRESPONSE']._serialized_end=1132
+  _globals['_INGESTCOLUMNSRESPONSE']._serialized_start=1134
+  _globals['_INGESTCOLUMNSRESPONSE']._serialized_end=1213
+  _globals['_COLUMNBATCHRESULT']._serialized_start=1215
+  _globals['_COLUMNBATCHRESULT']._serialized_end=1332
+  _globals['_ACCEPTEDBATCH']._serialized_start=1334
+  _globals['_ACCEPTEDBATCH']._serialized_end=1408
+  _globals['_POINTFAULT']._serialized_start=1410
+  _globals['_POINTFAULT']._serialized_end=1475
+  _globals['_INGESTIONSERVICE']._serialized_start=1478
+  _globals['_INGESTIONSERVICE']._serialized_end=1966
 # @@protoc_insertion_point(module_scope)

@@ -280,6 +280,54 @@ class IngestColumnsRequest(_message.Message):
 Global___IngestColumnsRequest: _TypeAlias = IngestColumnsRequest  # noqa: Y015
 
 @_typing.final
+class StreamColumnsRequest(_message.Message):
+    """One or more batches of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLUMNS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def columns(self) -> Global___IngestColumnsRequest:
+        """The columns. Required."""
+
+    def __init__(
+        self,
+        *,
+        columns: Global___IngestColumnsRequest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamColumnsRequest: _TypeAlias = StreamColumnsRequest  # noqa: Y015
+
+@_typing.final
+class StreamColumnsResponse(_message.Message):
+    """Tells what became of the next batches of a stream."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ColumnBatchResult]:
+        """One per batch, in the order of the requests and within them of `batch_sizes`; may cover several requests, always whole ones."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___ColumnBatchResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StreamColumnsResponse: _TypeAlias = StreamColumnsResponse  # noqa: Y015
+
+@_typing.final
 class IngestColumnsResponse(_message.Message):
     """Tells what became of each batch, in the order of `batch_sizes`."""
 

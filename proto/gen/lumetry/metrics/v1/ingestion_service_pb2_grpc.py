@@ -52,6 +52,11 @@ class IngestionServiceStub:
                 request_serializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.IngestColumnsRequest.SerializeToString,
                 response_deserializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.IngestColumnsResponse.FromString,
                 _registered_method=True)
+        self.StreamColumns = channel.stream_stream(
+                '/lumetry.metrics.v1.IngestionService/StreamColumns',
+                request_serializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.StreamColumnsRequest.SerializeToString,
+                response_deserializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.StreamColumnsResponse.FromString,
+                _registered_method=True)
 
 
 class IngestionServiceServicer:
@@ -85,6 +90,17 @@ class IngestionServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamColumns(self, request_iterator, context):
+        """Accepts requests of IngestColumns one after another without a call for each: the fastest way for a sender that has always more to
+        send. Results follow in the order of the batches, each as soon as the batch is durable; a bad batch has its faults as result and
+        the stream goes on. The sender need not wait for a result before it sends the next request; the core reads ahead only so far.
+        The stream ends at the first request that fails as a whole (reasons as in IngestColumns), after the results of those before it.
+        Batches without a result may have been accepted or not: send them again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_IngestionServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -102,6 +118,11 @@ def add_IngestionServiceServicer_to_server(servicer, server):
                     servicer.IngestColumns,
                     request_deserializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.IngestColumnsRequest.FromString,
                     response_serializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.IngestColumnsResponse.SerializeToString,
+            ),
+            'StreamColumns': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamColumns,
+                    request_deserializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.StreamColumnsRequest.FromString,
+                    response_serializer=lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.StreamColumnsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -188,6 +209,33 @@ class IngestionService:
             '/lumetry.metrics.v1.IngestionService/IngestColumns',
             lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.IngestColumnsRequest.SerializeToString,
             lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.IngestColumnsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamColumns(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/lumetry.metrics.v1.IngestionService/StreamColumns',
+            lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.StreamColumnsRequest.SerializeToString,
+            lumetry_dot_metrics_dot_v1_dot_ingestion__service__pb2.StreamColumnsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -32,6 +32,13 @@ class IngestionServiceStub:
     Fails with VALIDATION_FAILED only when all columns are unusable or the request holds a single batch; otherwise each batch has
     its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE.
     """
+    StreamColumns: _aio.StreamStreamMultiCallable[_ingestion_service_pb2.StreamColumnsRequest, _ingestion_service_pb2.StreamColumnsResponse]
+    """Accepts requests of IngestColumns one after another without a call for each: the fastest way for a sender that has always more to
+    send. Results follow in the order of the batches, each as soon as the batch is durable; a bad batch has its faults as result and
+    the stream goes on. The sender need not wait for a result before it sends the next request; the core reads ahead only so far.
+    The stream ends at the first request that fails as a whole (reasons as in IngestColumns), after the results of those before it.
+    Batches without a result may have been accepted or not: send them again.
+    """
 
 class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accepts points durably: an answer without error means that the points are on stable storage and will be evaluated, even
@@ -68,6 +75,19 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         """Accepts batches written as packed columns over a dictionary of series: the fast way, several times faster than IngestMetrics.
         Fails with VALIDATION_FAILED only when all columns are unusable or the request holds a single batch; otherwise each batch has
         its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def StreamColumns(
+        self,
+        request_iterator: _abc.AsyncIterator[_ingestion_service_pb2.StreamColumnsRequest],
+        context: _aio.ServicerContext[_abc.AsyncIterator[_ingestion_service_pb2.StreamColumnsRequest], _abc.AsyncIterator[_ingestion_service_pb2.StreamColumnsResponse]],
+    ) -> _abc.AsyncIterator[_ingestion_service_pb2.StreamColumnsResponse]:
+        """Accepts requests of IngestColumns one after another without a call for each: the fastest way for a sender that has always more to
+        send. Results follow in the order of the batches, each as soon as the batch is durable; a bad batch has its faults as result and
+        the stream goes on. The sender need not wait for a result before it sends the next request; the core reads ahead only so far.
+        The stream ends at the first request that fails as a whole (reasons as in IngestColumns), after the results of those before it.
+        Batches without a result may have been accepted or not: send them again.
         """
 
 def add_IngestionServiceServicer_to_server(servicer: IngestionServiceServicer, server: _aio.Server) -> None: ...

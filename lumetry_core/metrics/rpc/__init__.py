@@ -1,0 +1,1 @@
+"""Servicers of ingestion and of the catalog."""
