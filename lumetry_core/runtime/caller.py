@@ -29,6 +29,9 @@ class CredentialKind(StrEnum):
     API_TOKEN = "API_TOKEN"  # noqa: S105 -- the name of a kind
     COLLECTOR = "COLLECTOR"
     COLLECTOR_ENROLLMENT = "COLLECTOR_ENROLLMENT"
+    EXTERNAL_SOURCE = "EXTERNAL_SOURCE"
+    LOG_KEY = "LOG_KEY"
+    WORKSPACE_KEY = "WORKSPACE_KEY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,16 @@ class Caller:
     user_name: str | None = None
     permissions: frozenset[Permission] = frozenset()
     collector_id: str | None = None
+    source_id: int | None = None
+    """The external alert source behind its credential."""
+    scopes: frozenset[str] | None = None
+    """What a workspace key is narrowed to, `write` scopes with the `read` scopes they include; None: not narrowed."""
+    project_id: str | None = None
+    """The project of a log key."""
+    environment: str | None = None
+    """The environment of a log key."""
+    stepped_up: bool = False
+    """The interactive login is at most 15 minutes old."""
     request_id: str | None = None
     address: str | None = None
     user_agent: str | None = None

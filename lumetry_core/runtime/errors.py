@@ -30,6 +30,14 @@ class Reason(StrEnum):
     ROUTE_NOT_FOUND = "ROUTE_NOT_FOUND"
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    STEP_UP_REQUIRED = "STEP_UP_REQUIRED"
+    OUT_OF_RANGE = "OUT_OF_RANGE"
+    DUPLICATE_NAME = "DUPLICATE_NAME"
+    QUOTA_EXHAUSTED = "QUOTA_EXHAUSTED"
+    LENGTH_REQUIRED = "LENGTH_REQUIRED"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    INVALID_ID = "INVALID_ID"
+    HTTPS_REQUIRED = "HTTPS_REQUIRED"
 
 
 CODE_OF: Mapping[Reason, grpc.StatusCode] = {
@@ -49,6 +57,14 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
     Reason.ROUTE_NOT_FOUND: grpc.StatusCode.NOT_FOUND,
     Reason.METHOD_NOT_ALLOWED: grpc.StatusCode.UNIMPLEMENTED,
     Reason.DEADLINE_EXCEEDED: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Reason.STEP_UP_REQUIRED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
+    Reason.DUPLICATE_NAME: grpc.StatusCode.ALREADY_EXISTS,
+    Reason.QUOTA_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    Reason.LENGTH_REQUIRED: grpc.StatusCode.FAILED_PRECONDITION,
+    Reason.UNSUPPORTED_MEDIA_TYPE: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.INVALID_ID: grpc.StatusCode.INVALID_ARGUMENT,
+    Reason.HTTPS_REQUIRED: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 
@@ -79,23 +95,31 @@ class Faults:
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
+        self._are_ranges = True
 
     def add(self, path: str, message: str) -> None:
         """Notes a fault."""
         self._faults.append(Fault(path, message))
+        self._are_ranges = False
 
     def check(self, holds: bool, path: str, message: str) -> None:  # noqa: FBT001 -- reads as an assertion
         """Notes a fault unless the condition holds."""
         if not holds:
             self.add(path, message)
 
+    def check_range(self, holds: bool, path: str, message: str) -> None:  # noqa: FBT001 -- as above
+        """Notes a number or date outside its range unless the condition holds; some contracts answer these differently."""
+        if not holds:
+            self._faults.append(Fault(path, message))
+
     def __bool__(self) -> bool:
         return bool(self._faults)
 
     def raise_if_any(self, message: str = "The request is not valid.") -> None:
-        """Fails with VALIDATION_FAILED when anything was noted."""
+        """Fails with VALIDATION_FAILED when anything was noted, with OUT_OF_RANGE when nothing but ranges was."""
         if self._faults:
-            raise LumetryError(Reason.VALIDATION_FAILED, message, faults=tuple(self._faults))
+            reason = Reason.OUT_OF_RANGE if self._are_ranges else Reason.VALIDATION_FAILED
+            raise LumetryError(reason, message, faults=tuple(self._faults))
 
 
 def not_found(kind: str, identity: object) -> LumetryError:

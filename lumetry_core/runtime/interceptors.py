@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -23,13 +24,31 @@ from lumetry_core.runtime.identifiers import new_uuid
 log = structlog.get_logger(__name__)
 
 ERROR_DOMAIN = "lumetry"
+DIRECT_FAMILY = "lumetry"
 USER_CREDENTIALS = frozenset({CredentialKind.INTERACTIVE, CredentialKind.API_TOKEN})
+JUDGED_BY_PERMISSION = USER_CREDENTIALS | {CredentialKind.LOG_KEY, CredentialKind.WORKSPACE_KEY}
+"""Kinds that carry permissions; the others may do what names their kind."""
+INTERACTIVE_ONLY = frozenset({CredentialKind.INTERACTIVE})
 BEARER = "bearer "
 MAX_FAULT_BYTES = 5_000
 """A status travels as metadata, of which clients take 8 KiB in all, counted after its encoding in Base64."""
 
 _caller: ContextVar[Caller] = ContextVar("caller")
 _origin: ContextVar["Origin"] = ContextVar("origin")
+
+
+class RateClass(StrEnum):
+    """Mirrors `lumetry.access.v1.RateClass`."""
+
+    GENERAL = "UNSPECIFIED"
+    INGEST = "INGEST"
+    SENSITIVE = "SENSITIVE"
+    UNLIMITED = "UNLIMITED"
+
+
+RATE_CLASS_OF: Mapping[int, RateClass] = {
+    number: RateClass(name.removeprefix("RATE_CLASS_")) for name, number in permission_pb2.RateClass.items()
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +59,8 @@ class Origin:
     address: str | None
     user_agent: str | None
     secret: str | None
+    family: str = DIRECT_FAMILY
+    """The contract family that the call came through; direct calls count as the product's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +70,9 @@ class Access:
     any_of: frozenset[Permission]
     credentials: frozenset[CredentialKind]
     public: bool
+    scope: str = ""
+    step_up: bool = False
+    rate: RateClass = RateClass.GENERAL
 
 
 class Authenticate(Protocol):
@@ -77,21 +101,28 @@ def read_access(option: permission_pb2.AccessRule) -> Access:
         any_of=frozenset(PERMISSION_OF[permission] for permission in option.any_of),
         credentials=kinds or USER_CREDENTIALS,
         public=option.public,
+        scope=option.scope,
+        step_up=option.step_up,
+        rate=RATE_CLASS_OF[option.rate],
     )
 
 
 def check_access(access: Access, caller: Caller) -> None:
-    """Fails with PERMISSION_DENIED or INTERACTIVE_ONLY unless the caller may call.
+    """Fails with PERMISSION_DENIED, INTERACTIVE_ONLY or STEP_UP_REQUIRED unless the caller may call.
 
     Machine credentials are bound to their RPCs by kind and need no permission there.
     """
     if caller.kind not in access.credentials:
-        if access.credentials == {CredentialKind.INTERACTIVE} and caller.kind is CredentialKind.API_TOKEN:
+        if access.credentials == INTERACTIVE_ONLY and caller.kind in (CredentialKind.API_TOKEN, CredentialKind.WORKSPACE_KEY):
             raise LumetryError(Reason.INTERACTIVE_ONLY, "Only an interactive login may do this.")
         raise LumetryError(Reason.PERMISSION_DENIED, "This kind of credential may not do this.", permission="")
-    if caller.kind in USER_CREDENTIALS and access.any_of and not access.any_of & caller.permissions:
+    if caller.scopes is not None and access.scope not in caller.scopes:
+        raise LumetryError(Reason.PERMISSION_DENIED, f"The key lacks the scope {access.scope or 'for this'}.", permission="")
+    if caller.kind in JUDGED_BY_PERMISSION and access.any_of and not access.any_of & caller.permissions:
         names = " or ".join(sorted(permission.value for permission in access.any_of))
         raise LumetryError(Reason.PERMISSION_DENIED, f"The permission {names} is missing.", permission=names)
+    if access.step_up and not caller.stepped_up:
+        raise LumetryError(Reason.STEP_UP_REQUIRED, "Step-up authentication required")
 
 
 class RequestInterceptor(grpc.aio.ServerInterceptor):
@@ -174,6 +205,7 @@ def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
         address=entries.get("x-client-address", peer) if by_gateway else peer,
         user_agent=entries.get("x-client-agent") or entries.get("user-agent"),
         secret=secret or None,
+        family=entries.get("x-lumetry-family", DIRECT_FAMILY) if by_gateway else DIRECT_FAMILY,
     )
 
 

@@ -56,6 +56,14 @@ SHAPES: Mapping[Reason, Shape] = {
     Reason.ROUTE_NOT_FOUND: Shape(HTTPStatus.NOT_FOUND),
     Reason.METHOD_NOT_ALLOWED: Shape(HTTPStatus.METHOD_NOT_ALLOWED),
     Reason.DEADLINE_EXCEEDED: Shape(HTTPStatus.SERVICE_UNAVAILABLE, "/problems/unavailable"),
+    Reason.STEP_UP_REQUIRED: Shape(HTTPStatus.FORBIDDEN, "/problems/forbidden"),
+    Reason.OUT_OF_RANGE: Shape(HTTPStatus.BAD_REQUEST, "/problems/validation"),
+    Reason.DUPLICATE_NAME: Shape(HTTPStatus.BAD_REQUEST, "/problems/conflict"),
+    Reason.QUOTA_EXHAUSTED: Shape(HTTPStatus.TOO_MANY_REQUESTS, "/problems/rate-limited"),
+    Reason.LENGTH_REQUIRED: Shape(HTTPStatus.BAD_REQUEST, "/problems/malformed-body"),
+    Reason.UNSUPPORTED_MEDIA_TYPE: Shape(HTTPStatus.BAD_REQUEST, "/problems/malformed-body"),
+    Reason.INVALID_ID: Shape(HTTPStatus.NOT_FOUND),
+    Reason.HTTPS_REQUIRED: Shape(HTTPStatus.FORBIDDEN, "/problems/forbidden"),
 }
 RETRIED = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 TITLES: Mapping[HTTPStatus, str] = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Payload Too Large"}
@@ -84,6 +92,6 @@ def render(failure: Failure, request_id: str) -> Rendered:
 
 def faults_of(failure: Failure) -> list[ProblemFault] | None:
     """What `errors` lists: present exactly for validation, because its presence promises that nothing was written."""
-    if failure.reason is not Reason.VALIDATION_FAILED:
+    if failure.reason not in (Reason.VALIDATION_FAILED, Reason.OUT_OF_RANGE):
         return None
     return [ProblemFault(fault.path, fault.message) for fault in failure.faults] or [ProblemFault("", failure.message)]

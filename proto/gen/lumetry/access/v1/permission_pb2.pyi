@@ -21,6 +21,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _RateClass:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RateClassEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RateClass.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RATE_CLASS_UNSPECIFIED: _RateClass.ValueType  # 0
+    """Everything that is not named below."""
+    RATE_CLASS_INGEST: _RateClass.ValueType  # 1
+    """Pushing points, log entries and other signals."""
+    RATE_CLASS_SENSITIVE: _RateClass.ValueType  # 2
+    """Minting credentials and the like: few calls per user and address."""
+    RATE_CLASS_UNLIMITED: _RateClass.ValueType  # 3
+    """Never limited: what operators' tools ask."""
+
+class RateClass(_RateClass, metaclass=_RateClassEnumTypeWrapper):
+    """The limits that calls count against. How large they are depends on the contract family that the call came through."""
+
+RATE_CLASS_UNSPECIFIED: RateClass.ValueType  # 0
+"""Everything that is not named below."""
+RATE_CLASS_INGEST: RateClass.ValueType  # 1
+"""Pushing points, log entries and other signals."""
+RATE_CLASS_SENSITIVE: RateClass.ValueType  # 2
+"""Minting credentials and the like: few calls per user and address."""
+RATE_CLASS_UNLIMITED: RateClass.ValueType  # 3
+"""Never limited: what operators' tools ask."""
+Global___RateClass: _TypeAlias = RateClass  # noqa: Y015
+
 class _Permission:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -105,6 +133,12 @@ class _CredentialKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Creden
     """`lmtc_` credential of an enrolled collector."""
     CREDENTIAL_KIND_COLLECTOR_ENROLLMENT: _CredentialKind.ValueType  # 4
     """`lmte_` single-use token that enrolls a collector."""
+    CREDENTIAL_KIND_EXTERNAL_SOURCE: _CredentialKind.ValueType  # 5
+    """`lmts_` credential of an external alert source."""
+    CREDENTIAL_KIND_LOG_KEY: _CredentialKind.ValueType  # 6
+    """`ll_` key that pushes, and with full access reads, the logs of a project. Permissions apply to it."""
+    CREDENTIAL_KIND_WORKSPACE_KEY: _CredentialKind.ValueType  # 7
+    """`alm_live_` or `alm_test_` key of a user, narrowed by scopes. Permissions apply to it."""
 
 class CredentialKind(_CredentialKind, metaclass=_CredentialKindEnumTypeWrapper):
     """What kind of secret a caller presented. Kinds are bound to the RPCs that name them."""
@@ -119,6 +153,12 @@ CREDENTIAL_KIND_COLLECTOR: CredentialKind.ValueType  # 3
 """`lmtc_` credential of an enrolled collector."""
 CREDENTIAL_KIND_COLLECTOR_ENROLLMENT: CredentialKind.ValueType  # 4
 """`lmte_` single-use token that enrolls a collector."""
+CREDENTIAL_KIND_EXTERNAL_SOURCE: CredentialKind.ValueType  # 5
+"""`lmts_` credential of an external alert source."""
+CREDENTIAL_KIND_LOG_KEY: CredentialKind.ValueType  # 6
+"""`ll_` key that pushes, and with full access reads, the logs of a project. Permissions apply to it."""
+CREDENTIAL_KIND_WORKSPACE_KEY: CredentialKind.ValueType  # 7
+"""`alm_live_` or `alm_test_` key of a user, narrowed by scopes. Permissions apply to it."""
 Global___CredentialKind: _TypeAlias = CredentialKind  # noqa: Y015
 
 @_typing.final
@@ -130,8 +170,19 @@ class AccessRule(_message.Message):
     ANY_OF_FIELD_NUMBER: _builtins.int
     CREDENTIALS_FIELD_NUMBER: _builtins.int
     PUBLIC_FIELD_NUMBER: _builtins.int
+    SCOPE_FIELD_NUMBER: _builtins.int
+    STEP_UP_FIELD_NUMBER: _builtins.int
+    RATE_FIELD_NUMBER: _builtins.int
     public: _builtins.bool
     """True: no credential is needed; one that is sent is ignored."""
+    scope: _builtins.str
+    """What a workspace key that is narrowed by scopes must have, for example `projects:read`; `write` includes `read`. Empty: such keys
+    may not call unless they are not narrowed.
+    """
+    step_up: _builtins.bool
+    """True: an interactive login must be at most 15 minutes old; a silent renewal does not count. Other credentials fail with INTERACTIVE_ONLY."""
+    rate: Global___RateClass.ValueType
+    """Which limit a call counts against."""
     @_builtins.property
     def any_of(self) -> _containers.RepeatedScalarFieldContainer[Global___Permission.ValueType]:
         """The caller needs at least one of these. Empty: no permission is needed beyond a valid credential."""
@@ -146,10 +197,13 @@ class AccessRule(_message.Message):
         any_of: _abc.Iterable[Global___Permission.ValueType] | None = ...,
         credentials: _abc.Iterable[Global___CredentialKind.ValueType] | None = ...,
         public: _builtins.bool = ...,
+        scope: _builtins.str = ...,
+        step_up: _builtins.bool = ...,
+        rate: Global___RateClass.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_of", b"any_of", "credentials", b"credentials", "public", b"public"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_of", b"any_of", "credentials", b"credentials", "public", b"public", "rate", b"rate", "scope", b"scope", "step_up", b"step_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -70,6 +70,38 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The route exists with other methods. Only gateways answer this. Example: `{"reason": "METHOD_NOT_ALLOWED", "metadata": {"allow": "GET, POST"}}`."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 16
     """The request took too long; retry later. DEADLINE_EXCEEDED. Example: `{"reason": "DEADLINE_EXCEEDED", "metadata": {"retry_after_seconds": "1"}}`."""
+    ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 17
+    """PERMISSION_DENIED: the interactive login behind the call is too old for this; log in again.
+    Example: {}.
+    """
+    ERROR_REASON_OUT_OF_RANGE: _ErrorReason.ValueType  # 18
+    """OUT_OF_RANGE: the request has the right shape, but numbers or dates are outside their ranges; details name each.
+    Example: {}.
+    """
+    ERROR_REASON_DUPLICATE_NAME: _ErrorReason.ValueType  # 19
+    """ALREADY_EXISTS: a name that must be unique is taken. Nothing was changed.
+    Example: {"type": "LogKey", "name": "web"}.
+    """
+    ERROR_REASON_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 20
+    """RESOURCE_EXHAUSTED: a budget is used up until its period ends. Nothing was accepted.
+    Example: {"meter": "log_bytes", "retry_after_seconds": "3600"}.
+    """
+    ERROR_REASON_LENGTH_REQUIRED: _ErrorReason.ValueType  # 21
+    """FAILED_PRECONDITION: gateway only; the body came without its length.
+    Example: {}.
+    """
+    ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: _ErrorReason.ValueType  # 22
+    """INVALID_ARGUMENT: gateway only; the media type or encoding of the body is not accepted.
+    Example: {}.
+    """
+    ERROR_REASON_INVALID_ID: _ErrorReason.ValueType  # 23
+    """INVALID_ARGUMENT: gateway only; an identity in the path has the wrong form.
+    Example: {"parameter": "id"}.
+    """
+    ERROR_REASON_HTTPS_REQUIRED: _ErrorReason.ValueType  # 24
+    """PERMISSION_DENIED: gateway only; the contract is served over HTTPS here.
+    Example: {}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -120,4 +152,36 @@ ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 15
 """The route exists with other methods. Only gateways answer this. Example: `{"reason": "METHOD_NOT_ALLOWED", "metadata": {"allow": "GET, POST"}}`."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 16
 """The request took too long; retry later. DEADLINE_EXCEEDED. Example: `{"reason": "DEADLINE_EXCEEDED", "metadata": {"retry_after_seconds": "1"}}`."""
+ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 17
+"""PERMISSION_DENIED: the interactive login behind the call is too old for this; log in again.
+Example: {}.
+"""
+ERROR_REASON_OUT_OF_RANGE: ErrorReason.ValueType  # 18
+"""OUT_OF_RANGE: the request has the right shape, but numbers or dates are outside their ranges; details name each.
+Example: {}.
+"""
+ERROR_REASON_DUPLICATE_NAME: ErrorReason.ValueType  # 19
+"""ALREADY_EXISTS: a name that must be unique is taken. Nothing was changed.
+Example: {"type": "LogKey", "name": "web"}.
+"""
+ERROR_REASON_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 20
+"""RESOURCE_EXHAUSTED: a budget is used up until its period ends. Nothing was accepted.
+Example: {"meter": "log_bytes", "retry_after_seconds": "3600"}.
+"""
+ERROR_REASON_LENGTH_REQUIRED: ErrorReason.ValueType  # 21
+"""FAILED_PRECONDITION: gateway only; the body came without its length.
+Example: {}.
+"""
+ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason.ValueType  # 22
+"""INVALID_ARGUMENT: gateway only; the media type or encoding of the body is not accepted.
+Example: {}.
+"""
+ERROR_REASON_INVALID_ID: ErrorReason.ValueType  # 23
+"""INVALID_ARGUMENT: gateway only; an identity in the path has the wrong form.
+Example: {"parameter": "id"}.
+"""
+ERROR_REASON_HTTPS_REQUIRED: ErrorReason.ValueType  # 24
+"""PERMISSION_DENIED: gateway only; the contract is served over HTTPS here.
+Example: {}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
