@@ -17,14 +17,13 @@ import structlog
 from aiohttp import web
 
 from gateway.config import Config, split_address
-from gateway.contracts.lumetry import errors as lumetry_errors
-from gateway.contracts.lumetry.routes import ROUTES
-from gateway.contracts.workspace import errors as workspace_errors
+from gateway.contracts.lumetry.family import build_family as build_lumetry
+from gateway.contracts.workspace.family import build_family as build_workspace
 from gateway.transcode.channel import open_core
-from gateway.transcode.handling import Figures, Handler, Render
+from gateway.transcode.families import Families
+from gateway.transcode.handling import Figures, Handler
 from gateway.transcode.lanes import Ingestor
 from gateway.transcode.openapi import build_document
-from gateway.transcode.routes import build_router
 from gateway.transcode.series import SeriesBook, SeriesDictionary
 
 log = structlog.get_logger(__name__)
@@ -42,6 +41,7 @@ BACKLOG = 1024
 class Services:
     """What the rows with a `handle` of their own share."""
 
+    config: Config
     ingestor: Ingestor
     figures: Figures
     openapi: bytes
@@ -49,21 +49,20 @@ class Services:
     """Set when the gateway drains: endless answers end."""
 
 
-def render_for(path: str) -> Render:
-    """The family that answers a path; below `/api/v1` what no family claims is the workspace's."""
-    if path == "/api/v1" or path.startswith("/api/v1/"):
-        return workspace_errors.render
-    return lumetry_errors.render
+def build_families(config: Config) -> Families:
+    """All families that the gateway speaks."""
+    return Families(build(config) for build in (build_lumetry, build_workspace))
 
 
 def build_openapi() -> bytes:
     """The OpenAPI document as JSON."""
+    family = build_lumetry(Config())
     document = build_document(
-        ROUTES,
+        family.routes,
         title="Lumetry",
         version=importlib.metadata.version("lumetry"),
-        problem=lumetry_errors.Problem,
-        problem_type=lumetry_errors.PROBLEM_TYPE,
+        problem=family.problem,
+        problem_type=family.problem_type,
     )
     return msgspec.json.encode(document)
 
@@ -77,8 +76,8 @@ async def running(config: Config) -> AsyncIterator[str]:
         ingestor = Ingestor(core, SeriesBook(SeriesDictionary()))
         stack.push_async_callback(ingestor.drain)
         figures = Figures()
-        services = Services(ingestor, figures, build_openapi())
-        handler = Handler(build_router(ROUTES), render_for, core, services, figures)
+        services = Services(config, ingestor, figures, build_openapi())
+        handler = Handler(build_families(config), core, services, figures, config.trusted_proxies)
         runner = web.ServerRunner(
             web.Server(
                 handler, auto_decompress=False, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=LINGERING_SECONDS

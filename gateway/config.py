@@ -2,8 +2,10 @@
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,18 @@ class Config:
     """An inherited descriptor that gets one JSON line with the bound address."""
     lifeline: bool = False
     """Whether to end when standard input closes, as it does when the process that started this one is gone."""
+    trusted_proxies: Sequence[IPv4Network | IPv6Network] = ()
+    """Peers whose `X-Forwarded-For` and `X-Forwarded-Proto` count."""
+    is_production: bool = True
+    """`LUMETRY_ENV` is `production`."""
+    organisation_name: str = "Lumetry"
+    max_body_bytes: int = 1_048_576
+    """Largest body of the `monitoring` family, whose contract names the setting."""
+    logs_require_https: bool = False
+    logs_max_batch: int = 1_000
+    logs_max_body_bytes: int = 134_217_728
+    logs_inflight_bytes: int = 536_870_912
+    """Bodies of the `logs` family in work at once."""
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -31,7 +45,67 @@ def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
     parser.add_argument("--ready-fd", type=int, default=None)
     parser.add_argument("--lifeline", action="store_true")
     read = parser.parse_args(arguments)
-    return Config(http=read.http, core=read.core, log_level=read.log_level, ready_fd=read.ready_fd, lifeline=read.lifeline)
+    try:
+        settings = read_settings(environ)
+    except ValueError as error:
+        parser.error(str(error))
+    return Config(http=read.http, core=read.core, log_level=read.log_level, ready_fd=read.ready_fd, lifeline=read.lifeline, **settings)
+
+
+def read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that only the environment sets, by their field.
+
+    Raises:
+        ValueError: One is not usable; the message names its variable.
+    """
+    settings: dict[str, Any] = {}
+    for name, (variable, read) in SETTINGS.items():
+        text = environ.get(variable, "").strip()
+        if text:
+            try:
+                settings[name] = read(text)
+            except ValueError as error:
+                raise ValueError(f"{variable}: {text} is not usable") from error
+    return settings
+
+
+def read_networks(text: str) -> Sequence[IPv4Network | IPv6Network]:
+    """Addresses and networks, separated by commas."""
+    return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+def read_environment(text: str) -> bool:
+    """Whether the deployment is for production."""
+    if text not in ("production", "development", "test"):
+        raise ValueError(text)
+    return text == "production"
+
+
+def read_switch(text: str) -> bool:
+    """A boolean."""
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ValueError(text)
+    return text.lower() in ("true", "1")
+
+
+def read_size(text: str) -> int:
+    """A positive number."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
+SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
+    "trusted_proxies": ("LUMETRY_TRUSTED_PROXIES", read_networks),
+    "is_production": ("LUMETRY_ENV", read_environment),
+    "organisation_name": ("LUMETRY_ORGANISATION_NAME", str),
+    "max_body_bytes": ("LUMETRY_MAX_BODY_SIZE", read_size),
+    "logs_require_https": ("LUMETRY_LOGS_REQUIRE_HTTPS", read_switch),
+    "logs_max_batch": ("LUMETRY_LOGS_MAX_BATCH", read_size),
+    "logs_max_body_bytes": ("LUMETRY_LOGS_MAX_BODY_BYTES", read_size),
+    "logs_inflight_bytes": ("LUMETRY_LOGS_INFLIGHT_BYTES", read_size),
+}
+"""Variable of each setting, and how it is read."""
 
 
 def read_address(text: str) -> str:

@@ -1,6 +1,7 @@
 """Reading request bodies under limits: bytes, decompressed bytes, UTF-8, depth."""
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -18,20 +19,21 @@ any_decoder = msgspec.json.Decoder(float_hook=float)
 """Numbers too large for a double become infinite, so that reading can name their place."""
 
 
-async def read_bytes(request: web.BaseRequest, limit: int, *, gzip: bool) -> bytes:
+async def read_bytes(request: web.BaseRequest, limit: int, *, gzip: bool, bad_encoding: Reason = Reason.MALFORMED_BODY) -> bytes:
     """Reads the whole body.
 
     Args:
         request: Whose body.
         limit: Most bytes, before and after decompression.
         gzip: Whether `Content-Encoding: gzip` is accepted.
+        bad_encoding: How an encoding that is not accepted fails.
 
     Raises:
-        Failure: PAYLOAD_TOO_LARGE, or MALFORMED_BODY for an encoding that is not accepted or broken.
+        Failure: PAYLOAD_TOO_LARGE, MALFORMED_BODY for gzip that is broken, or `bad_encoding`.
     """
     encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding != "identity" and not (gzip and encoding == "gzip"):
-        raise malformed_body(f"Content-Encoding {encoding[:32]} is not accepted here.")
+        raise Failure(bad_encoding, f"Content-Encoding {encoding[:32]} is not accepted here.")
     if request.content_length is not None and request.content_length > limit:
         raise too_large(limit)
     await invite_body(request)
@@ -81,11 +83,24 @@ def too_large(limit: int) -> Failure:
     return Failure(Reason.PAYLOAD_TOO_LARGE, f"The body is larger than {limit} bytes.", metadata={"limit_bytes": str(limit)})
 
 
-def check_content_type(request: web.BaseRequest) -> None:
-    """Fails with MALFORMED_BODY unless the body claims to be JSON."""
-    given = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if given != "application/json":
-        raise malformed_body("Content-Type must be application/json.")
+MediaRule = Callable[[str], bool]
+"""Judges a media type in lower case without parameters; empty when the request names none."""
+
+
+def is_json(media: str) -> bool:
+    """The body must claim to be JSON."""
+    return media == "application/json"
+
+
+def is_json_or_unnamed(media: str) -> bool:
+    """The body may claim nothing, or any dialect of JSON."""
+    return not media or media == "application/json" or (media.startswith("application/") and media.endswith("+json"))
+
+
+def check_content_type(request: web.BaseRequest, is_media: MediaRule = is_json, reason: Reason = Reason.MALFORMED_BODY) -> None:
+    """Fails for `reason` unless the body's media type is accepted."""
+    if not is_media(request.headers.get("Content-Type", "").partition(";")[0].strip().lower()):
+        raise Failure(reason, "Content-Type must be application/json.")
 
 
 def check_utf8(body: bytes) -> None:

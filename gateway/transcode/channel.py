@@ -1,6 +1,6 @@
 """The connection to the core: which RPCs exist, and calling them with a deadline."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -56,6 +56,26 @@ CHECK_ACCESS = find_rpc(access_service_pb2.DESCRIPTOR, "AccessService", "CheckAc
 
 
 @dataclass(slots=True)
+class Rates:
+    """What the core said of the caller's rate; None: nothing. `reset` is Unix time in seconds."""
+
+    limit: int | None = None
+    remaining: int | None = None
+    reset: int | None = None
+
+    def read(self, metadata: Iterable[tuple[str, str | bytes]] | None) -> None:
+        """Takes what trailing metadata tell."""
+        told = {key: int(value) for key, value in metadata or () if key in RATE_KEYS and str(value).isdigit()}
+        if len(told) == len(RATE_KEYS):
+            self.limit, self.remaining, self.reset = (told[key] for key in RATE_KEYS)
+
+
+RATE_KEYS = ("x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset")
+UNCHARGED = (("x-lumetry-charge", "0"),)
+"""The call stands for another one that is charged."""
+
+
+@dataclass(slots=True)
 class Core:
     """The core behind one channel."""
 
@@ -69,8 +89,12 @@ class Core:
         metadata: Metadata,
         *,
         timeout: float = DEFAULT_DEADLINE_SECONDS,  # noqa: ASYNC109 -- gRPC keeps it
+        rates: Rates | None = None,
     ) -> Any:  # noqa: ANN401 -- the response class of the RPC
         """Calls a unary RPC.
+
+        Args:
+            rates: Gets what the core says of the caller's rate.
 
         Raises:
             Failure: The call failed.
@@ -80,23 +104,35 @@ class Core:
             call = self._calls[rpc.path] = self.channel.unary_unary(
                 rpc.path, request_serializer=serialize, response_deserializer=rpc.response.FromString
             )
+        under_way = call(request, metadata=metadata, timeout=timeout)
         try:
-            return await call(request, metadata=metadata, timeout=timeout)
+            reply = await under_way
         except grpc.aio.AioRpcError as error:
+            if rates is not None:
+                rates.read(error.trailing_metadata())
             raise from_rpc(error) from None
+        if rates is not None:
+            rates.read(await under_way.trailing_metadata())
+        return reply
 
     def watch(self, rpc: Rpc, request: Message, metadata: Metadata) -> grpc.aio.UnaryStreamCall[Any, Any]:
         """Starts a streaming RPC; it has no deadline."""
         call = self.channel.unary_stream(rpc.path, request_serializer=serialize, response_deserializer=rpc.response.FromString)
         return call(request, metadata=metadata)
 
-    async def check_access(self, rpc: Rpc, metadata: Metadata) -> None:
+    async def check_access(self, rpc: Rpc, metadata: Metadata, *, charged: bool = True, rates: Rates | None = None) -> None:
         """Asks whether the credential may call an RPC.
+
+        Args:
+            charged: Whether the question counts against the caller's rate, as it must when the call itself is not made.
+            rates: See `call`.
 
         Raises:
             Failure: As that RPC would fail.
         """
-        await self.call(CHECK_ACCESS, access_service_pb2.CheckAccessRequest(method=rpc.path), metadata)
+        if not charged:
+            metadata = (*metadata, *UNCHARGED)
+        await self.call(CHECK_ACCESS, access_service_pb2.CheckAccessRequest(method=rpc.path), metadata, rates=rates)
 
 
 def serialize(message: Message) -> bytes:

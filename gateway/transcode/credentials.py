@@ -2,7 +2,8 @@
 
 import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 PRINTABLE = re.compile(r"[\x20-\x7e]*")
@@ -11,6 +12,7 @@ MAX_CREDENTIAL_LENGTH = 4096
 MAX_AGENT_LENGTH = 256
 
 Metadata = tuple[tuple[str, str], ...]
+Network = IPv4Network | IPv6Network
 
 
 def adopt_request_id(given: str | None) -> str:
@@ -26,10 +28,41 @@ def read_credential(headers: Mapping[str, str]) -> str:
     return value if len(value) <= MAX_CREDENTIAL_LENGTH and PRINTABLE.fullmatch(value) else ""
 
 
-def build_metadata(headers: Mapping[str, str], request_id: str, address: str | None) -> Metadata:
-    """The metadata of every call made for one request."""
-    entries = [("x-request-id", request_id)]
-    credential = read_credential(headers)
+def find_address(peer: str | None, headers: Mapping[str, str], trusted: Sequence[Network]) -> str | None:
+    """The client's address: the peer's or, behind trusted proxies, the right-most forwarded one that is none of them."""
+    address = peer
+    forwarded = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",")]
+    while is_trusted(address, trusted) and forwarded:
+        claimed = forwarded.pop()
+        if parse_address(claimed) is None:
+            break
+        address = claimed
+    return address
+
+
+def is_trusted(address: str | None, trusted: Sequence[Network]) -> bool:
+    """Whether the address is a proxy whose word counts."""
+    parsed = parse_address(address) if trusted else None
+    return parsed is not None and any(parsed.version == network.version and parsed in network for network in trusted)
+
+
+def parse_address(text: str | None) -> IPv4Address | IPv6Address | None:
+    """The address of a text; None when it is none. An IPv4 address in IPv6 clothes is an IPv4 address."""
+    try:
+        address = ip_address((text or "").partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def build_metadata(headers: Mapping[str, str], request_id: str, address: str | None, family: str, credential: str) -> Metadata:
+    """The metadata of every call made for one request.
+
+    Args:
+        family: The name of the contract family that answers.
+        credential: What `Family.read_credential` found.
+    """
+    entries = [("x-request-id", request_id), ("x-lumetry-family", family)]
     if credential:
         entries.append(("authorization", credential))
     if address:

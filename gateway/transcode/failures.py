@@ -97,9 +97,13 @@ def internal_failure() -> Failure:
     return Failure(Reason.INTERNAL, "Something went wrong on our side.")
 
 
-def validation_failure(faults: tuple[Fault, ...]) -> Failure:
-    """The failure of a request that breaks rules."""
-    return Failure(Reason.VALIDATION_FAILED, "The request is not valid.", faults=faults)
+def validation_failure(faults: tuple[Fault, ...], *, part: str = "") -> Failure:
+    """The failure of a request that breaks rules.
+
+    Args:
+        part: `query` when the query parameters do.
+    """
+    return Failure(Reason.VALIDATION_FAILED, "The request is not valid.", faults=faults, metadata={"part": part} if part else None)
 
 
 def malformed_body(message: str) -> Failure:

@@ -31,6 +31,8 @@ MAX_DEFINITIONS = 10_000
 MAX_DEFINITION_BYTES = 8 * 1024 * 1024
 MAX_RENEWALS = 3
 DEADLINE_SECONDS = 30.0
+TOGETHER = frozenset({Reason.VALIDATION_FAILED, Reason.OUT_OF_RANGE, Reason.RATE_LIMITED})
+"""Failures that batches may not have each for itself."""
 LOST_CREDENTIAL = frozenset({Reason.UNAUTHENTICATED, Reason.PERMISSION_DENIED, Reason.INTERACTIVE_ONLY})
 
 Result = ingestion_service_pb2.ColumnBatchResult
@@ -80,7 +82,7 @@ class Ingestor:
         """
         credential = credential_of(metadata)
         if credential not in self._lanes:
-            await self._core.check_access(INGEST_COLUMNS, metadata)
+            await self._core.check_access(INGEST_COLUMNS, metadata, charged=False)
             self._lanes.setdefault(credential, Lane())
             self._forget_idle()
         self._lanes.move_to_end(credential)
@@ -138,9 +140,9 @@ class Ingestor:
         except Failure as failure:
             if failure.reason in LOST_CREDENTIAL:
                 self._lanes.pop(credential_of(metadata), None)
-            if failure.reason is not Reason.VALIDATION_FAILED or len(taken) == 1:
+            if failure.reason not in TOGETHER or len(taken) == 1:
                 raise
-            for waiting in taken:  # one of them made the whole call unusable; the others must not suffer
+            for waiting in taken:  # one of them made the whole call unusable, or all are too many; the others must not suffer
                 await self._answer_alone(waiting)
             return
         for waiting, result in zip(taken, results, strict=True):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -11,11 +11,15 @@ from aiohttp import web
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.transcode.bodies import check_content_type, parse_json
-from gateway.transcode.channel import Core
+from gateway.transcode.channel import Core, Rates
 from gateway.transcode.credentials import Metadata
 from gateway.transcode.failures import Failure, Fault, Reason, validation_failure
 from gateway.transcode.reading import read_body, read_query
 
+if TYPE_CHECKING:
+    from gateway.transcode.families import Family
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 INTEGER = re.compile(r"[0-9]{1,16}", re.ASCII)
 LARGEST_INTEGER = 2**53 - 1
 MAX_PARAMETERS = 100
@@ -28,20 +32,36 @@ class Request:
     """A request whose route was found. Every reading method raises `Failure` with all faults it finds."""
 
     http: web.BaseRequest
+    family: "Family"
     request_id: str
+    address: str | None
+    """Where the client is."""
     metadata: Metadata
     core: Core
     services: Any
     """What the rows with a `handle` of their own share; see `gateway.app`."""
+    rates: Rates
+    """What the core said of the caller's rate while it worked on this request."""
     values: Mapping[str, str] = field(default_factory=dict)
     content: bytes = b""
 
     def number(self, name: str) -> int:
-        """An integer of the path; anything else names no resource."""
+        """An integer of the path; anything else is no identity."""
         text = self.values[name]
         if INTEGER.fullmatch(text) and 0 < int(text) <= LARGEST_INTEGER:
             return int(text)
-        raise Failure(Reason.NOT_FOUND, "No such resource.")
+        raise self.bad_id()
+
+    def uuid(self, name: str) -> str:
+        """A UUID of the path in lower case; anything else is no identity."""
+        text = self.values[name].lower()
+        if UUID.fullmatch(text):
+            return text
+        raise self.bad_id()
+
+    def bad_id(self) -> Failure:
+        """The failure of an identity of the wrong form in the path."""
+        return Failure(self.family.bad_id, "No such resource." if self.family.bad_id is Reason.NOT_FOUND else "The id has the wrong form.")
 
     def key(self, name: str) -> str:
         """A text of the path, percent-decoded once."""
@@ -61,7 +81,7 @@ class Request:
             if start is not None and end is not None and is_after(start, end):
                 faults.append(Fault(ordered[0].rstrip("_"), f"must not be after {ordered[1]}"))
         if faults:
-            raise validation_failure(tuple(faults))
+            raise validation_failure(tuple(faults), part="query")
         return parsed
 
     def body(self, kind: type[S], *, optional: bool = False) -> S:
@@ -70,7 +90,7 @@ class Request:
         if not self.content and optional:
             data: object = {}
         else:
-            check_content_type(self.http)
+            check_content_type(self.http, self.family.is_media, self.family.bad_media)
             data = parse_json(self.content)
         parsed = read_body(kind, {} if data is None and optional else data, faults)
         if faults:
@@ -92,4 +112,4 @@ def parse_parameters(query_string: str) -> Mapping[str, str]:
     try:
         return dict(parse_qsl(query_string, keep_blank_values=True, errors="replace", max_num_fields=MAX_PARAMETERS))
     except ValueError as error:
-        raise validation_failure((Fault("", f"at most {MAX_PARAMETERS} query parameters are read"),)) from error
+        raise validation_failure((Fault("", f"at most {MAX_PARAMETERS} query parameters are read"),), part="query") from error

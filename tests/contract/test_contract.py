@@ -11,43 +11,28 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf import json_format, message_factory
+from google.protobuf import descriptor_pool, json_format, message_factory
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from yarl import URL
 
-from gateway.app import build_openapi
-from gateway.contracts.lumetry.routes import ROUTES
+from gateway.app import build_families, build_openapi
+from gateway.config import Config
+from gateway.transcode.families import Family
 from gateway.transcode.routes import Route
-from lumetry.access.v1 import access_service_pb2
-from lumetry.alerts.v1 import alert_service_pb2
-from lumetry.collectors.v1 import collector_service_pb2
-from lumetry.evaluation.v1 import evaluation_service_pb2
-from lumetry.incidents.v1 import event_service_pb2, incident_service_pb2
-from lumetry.metrics.v1 import ingestion_service_pb2, metric_service_pb2
-from lumetry.rules.v1 import rule_service_pb2
-from lumetry.runtime.v1 import status_service_pb2
-from lumetry.violations.v1 import violation_service_pb2
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
+from tests.gateway.fake_core import generated_services
 
-FOLDER = Path(__file__).parent / "lumetry"
-DOCUMENT = Path(__file__).parents[2] / "docs" / "contracts" / "lumetry.md"
-CASES = sorted(FOLDER.glob("*/*.json"))
-FILES = (
-    access_service_pb2,
-    alert_service_pb2,
-    collector_service_pb2,
-    evaluation_service_pb2,
-    event_service_pb2,
-    incident_service_pb2,
-    ingestion_service_pb2,
-    metric_service_pb2,
-    rule_service_pb2,
-    status_service_pb2,
-    violation_service_pb2,
-)
-RPCS = {method.name: method for file in FILES for service in file.DESCRIPTOR.services_by_name.values() for method in service.methods}
+FOLDER = Path(__file__).parent
+DOCUMENTS = Path(__file__).parents[2] / "docs" / "contracts"
+FAMILIES = {family.name: family for family in build_families(Config()).all}
+CASES = sorted(FOLDER.glob("*/*/*.json"))
+RPCS = {
+    method.name: method
+    for module, service in generated_services()
+    for method in descriptor_pool.Default().FindServiceByName(f"{module.__name__.rpartition('.')[0]}.{service}").methods
+}
 HEADING = re.compile(r"^### (.+)$", re.MULTILINE)
-DOCUMENTED = re.compile(r"`((?:GET|POST|PUT|DELETE) /[^`?]*)`")
+DOCUMENTED = re.compile(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`?]*)`")
 
 
 def endpoint_of(route: Route) -> str:
@@ -76,7 +61,12 @@ def read_answer(rpc: str, given: dict[str, Any]) -> Any:
     return json_format.ParseDict(given["reply"], reply())
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def name_of(path: Path) -> str:
+    """The name of a case's test."""
+    return "/".join(path.with_suffix("").parts[-3:])
+
+
+@pytest.mark.parametrize("path", CASES, ids=name_of)
 async def test_answer_as_documented(path: Path, client: Any, core: Any, url: str) -> None:
     """The case holds: the core is asked as expected and the answer is the documented one."""
     case = read_case(path)
@@ -109,20 +99,26 @@ async def test_answer_as_documented(path: Path, client: Any, core: Any, url: str
         assert sent == case["rpc"]["request"]
 
 
-def test_match_rows_and_document() -> None:
+families = pytest.mark.parametrize("family", FAMILIES.values(), ids=lambda family: family.name)
+
+
+@families
+def test_match_rows_and_document(family: Family) -> None:
     """Every row has its heading and names its path there; every heading and every path of the document has a row."""
-    text = DOCUMENT.read_text()
+    text = (DOCUMENTS / f"{family.name}.md").read_text()
     sections = dict(zip(*[iter(HEADING.split(text)[1:])] * 2, strict=True))
     documented = {heading: set(DOCUMENTED.findall(section.split("\n## ")[0])) for heading, section in sections.items()}
     rows: dict[str, set[str]] = {}
-    for route in ROUTES:
+    for route in family.routes:
         rows.setdefault(route.heading, set()).add(route.name)
     assert documented == rows
 
 
-def test_match_rows_and_cases() -> None:
+@families
+def test_match_rows_and_cases(family: Family) -> None:
     """Every endpoint has a case, every folder of cases an endpoint."""
-    assert {path.parent.name for path in CASES} == {endpoint_of(route) for route in ROUTES}
+    found = {path.parent.name for path in CASES if path.parts[-3] == family.name}
+    assert found == {endpoint_of(route) for route in family.routes}
 
 
 def test_generate_valid_openapi() -> None:
@@ -130,10 +126,10 @@ def test_generate_valid_openapi() -> None:
     document = json.loads(build_openapi())
     OpenAPIV31SpecValidator(document).validate()
     operations = {f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods}
-    assert operations == {route.name for route in ROUTES}
+    assert operations == {route.name for route in FAMILIES["lumetry"].routes}
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+@pytest.mark.parametrize("path", CASES, ids=name_of)
 def test_match_case_and_schema(path: Path) -> None:
     """The answer of a case has the shape that the OpenAPI document promises."""
     from openapi_schema_validator import OAS31Validator  # noqa: PLC0415 -- only here
@@ -142,7 +138,7 @@ def test_match_case_and_schema(path: Path) -> None:
     if case["response"].get("body") is None:
         return
     document = json.loads(build_openapi())
-    [route] = [route for route in ROUTES if endpoint_of(route) == path.parent.name]
+    [route] = [route for route in FAMILIES[path.parts[-3]].routes if endpoint_of(route) == path.parent.name]
     responses = document["paths"][route.template][route.method.lower()]["responses"]
     described = responses.get(str(case["response"]["status"]), responses["default"])
     [media] = described["content"].values()

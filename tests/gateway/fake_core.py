@@ -1,7 +1,9 @@
 """A gateway in this process in front of a fake core: a real gRPC server whose services answer what a test says."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import importlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -10,31 +12,21 @@ import pytest
 
 from gateway.app import running
 from gateway.config import Config
-from lumetry.access.v1 import access_service_pb2, access_service_pb2_grpc
-from lumetry.alerts.v1 import alert_service_pb2_grpc
-from lumetry.collectors.v1 import collector_service_pb2_grpc
-from lumetry.evaluation.v1 import evaluation_service_pb2_grpc
-from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc
-from lumetry.metrics.v1 import ingestion_service_pb2_grpc, metric_service_pb2_grpc
-from lumetry.rules.v1 import rule_service_pb2_grpc
-from lumetry.runtime.v1 import status_service_pb2_grpc
-from lumetry.violations.v1 import violation_service_pb2_grpc
+from lumetry.access.v1 import access_service_pb2
 from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason
 from lumetry_core.runtime.interceptors import to_status
 
-MODULES = (
-    (access_service_pb2_grpc, "AccessService"),
-    (alert_service_pb2_grpc, "AlertService"),
-    (collector_service_pb2_grpc, "CollectorService"),
-    (evaluation_service_pb2_grpc, "EvaluationService"),
-    (event_service_pb2_grpc, "EventService"),
-    (incident_service_pb2_grpc, "IncidentService"),
-    (ingestion_service_pb2_grpc, "IngestionService"),
-    (metric_service_pb2_grpc, "MetricService"),
-    (rule_service_pb2_grpc, "RuleService"),
-    (status_service_pb2_grpc, "StatusService"),
-    (violation_service_pb2_grpc, "ViolationService"),
-)
+GENERATED = Path(__file__).parents[2] / "proto" / "gen"
+
+
+def generated_services() -> Iterator[tuple[Any, str]]:
+    """Every service with the generated module that serves it."""
+    for path in sorted(GENERATED.glob("lumetry/*/v1/*_service_pb2_grpc.py")):
+        module = importlib.import_module(".".join(path.relative_to(GENERATED).with_suffix("").parts))
+        for name in vars(module):
+            if name.endswith("Servicer"):
+                yield module, name.removesuffix("Servicer")
+
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Answer = Callable[[Any, Context], Any]
@@ -116,7 +108,7 @@ def make_servicer(base: type[Any], core: FakeCore) -> Any:
 async def core() -> AsyncIterator[FakeCore]:
     fake = FakeCore()
     server = grpc.aio.server()
-    for module, service in MODULES:
+    for module, service in generated_services():
         getattr(module, f"add_{service}Servicer_to_server")(make_servicer(getattr(module, f"{service}Servicer"), fake), server)
     port = server.add_insecure_port("127.0.0.1:0")
     fake.address = f"127.0.0.1:{port}"

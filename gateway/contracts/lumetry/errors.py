@@ -7,7 +7,8 @@ from http import HTTPStatus
 import msgspec
 
 from gateway.transcode.failures import Failure, Reason
-from gateway.transcode.handling import Rendered, encoder
+from gateway.transcode.families import Rendered
+from gateway.transcode.handling import encoder
 
 PROBLEM_TYPE = "application/problem+json"
 BLANK = "about:blank"
@@ -66,6 +67,7 @@ SHAPES: Mapping[Reason, Shape] = {
     Reason.HTTPS_REQUIRED: Shape(HTTPStatus.FORBIDDEN, "/problems/forbidden"),
 }
 RETRIED = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
+RATE_NAMES = ("limit", "remaining", "reset")
 TITLES: Mapping[HTTPStatus, str] = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Payload Too Large"}
 
 
@@ -77,6 +79,9 @@ def render(failure: Failure, request_id: str) -> Rendered:
         headers["WWW-Authenticate"] = "Bearer"
     if shape.status in RETRIED:
         headers["Retry-After"] = str(failure.retry_after_seconds)
+    for name in RATE_NAMES:
+        if name in failure.metadata:
+            headers |= {f"RateLimit-{name.title()}": failure.metadata[name], f"X-RateLimit-{name.title()}": failure.metadata[name]}
     if shape.status is HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = failure.metadata.get("allow", "")
     problem = Problem(

@@ -3,7 +3,8 @@
 import msgspec
 
 from gateway.transcode.failures import Failure
-from gateway.transcode.handling import Rendered, encoder
+from gateway.transcode.families import Rendered
+from gateway.transcode.handling import encoder
 
 
 class EnvelopeError(msgspec.Struct):
