@@ -20,11 +20,14 @@ from gateway.config import Config, split_address
 from gateway.contracts.lumetry.family import build_family as build_lumetry
 from gateway.contracts.workspace.family import build_family as build_workspace
 from gateway.transcode.channel import open_core
+from gateway.transcode.credentials import adopt_request_id
+from gateway.transcode.failures import Failure
 from gateway.transcode.families import Families
-from gateway.transcode.handling import Figures, Handler
+from gateway.transcode.handling import Figures, Handler, fail
 from gateway.transcode.lanes import Ingestor
 from gateway.transcode.openapi import build_document
 from gateway.transcode.series import SeriesBook, SeriesDictionary
+from gateway.transcode.serving import Server
 
 log = structlog.get_logger(__name__)
 
@@ -78,9 +81,21 @@ async def running(config: Config) -> AsyncIterator[str]:
         figures = Figures()
         services = Services(config, ingestor, figures, build_openapi())
         handler = Handler(build_families(config), core, services, figures, config.trusted_proxies)
+
+        def refuse(failure: Failure) -> web.Response:
+            request_id = adopt_request_id(None)
+            response = fail(handler.families.of(""), failure, request_id)
+            response.headers["X-Request-Id"] = request_id
+            return response
+
         runner = web.ServerRunner(
-            web.Server(
-                handler, auto_decompress=False, access_log=None, keepalive_timeout=KEEP_ALIVE_SECONDS, lingering_time=LINGERING_SECONDS
+            Server(
+                handler,
+                refuse,
+                auto_decompress=False,
+                access_log=None,
+                keepalive_timeout=KEEP_ALIVE_SECONDS,
+                lingering_time=LINGERING_SECONDS,
             ),
             shutdown_timeout=DRAIN_SECONDS,
         )
