@@ -5,6 +5,8 @@ import collections
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -17,11 +19,13 @@ from gateway.app import build_families
 from gateway.config import Config
 from gateway.transcode.families import Families
 from tests.process.conftest import Deployment
-from tests.process.mutations import Bad, read_seeds, spoil
+from tests.process.mutations import ENDING, ENDLESS, Bad, read_seeds, spoil
 
 REQUESTS = int(os.environ.get("LUMETRY_TEST_BAD_REQUESTS", "3000"))
 """More may be asked for: 100,000 take some minutes."""
 SEED = int(os.environ.get("LUMETRY_TEST_SEED", "1"))
+EXAMPLES = int(os.environ.get("LUMETRY_TEST_EXAMPLES", "5"))
+CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance,response_headers_conformance"
 CONNECTIONS = 8
 UNLIMITED = {
     "DISABLE_RATE_LIMIT": "1",
@@ -119,6 +123,18 @@ def note_written(written: "collections.Counter[str]", bad: Bad, answered: Answer
         written["points"] += json.loads(answered.body)["accepted"]
     if answered.status == 202 and path == "/api/metric-ingestion":
         written["points"] += 1
+
+
+def test_answer_as_the_openapi_document_says(unlimited: Deployment) -> None:
+    """Requests made from the document, valid and not: no fault of ours, and every answer has the shape that it promises."""
+    tool = [sys.executable, "-m", "schemathesis.cli", "run", f"http://{unlimited.addresses['http']}/openapi.json"]
+    bearer = ["--header", f"Authorization: Bearer {unlimited.token}"]
+    left_out = [word for path in (*ENDLESS, *ENDING) for word in ("--exclude-path-regex", f"{path}$")]
+    effort = ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--workers", "2", "--seed", str(SEED)]
+    found = subprocess.run(
+        [*tool, *bearer, *left_out, *effort, "--checks", CHECKS], capture_output=True, text=True, check=False, timeout=900
+    )
+    assert found.returncode == 0, found.stdout[-8000:]
 
 
 def count(data_dir: Path, question: str) -> int:
