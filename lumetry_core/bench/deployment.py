@@ -154,9 +154,13 @@ def lumetry() -> list[str]:
     return [sys.executable, "-m", "lumetry_core"]
 
 
+HIGH_LIMITS = {"LUMETRY_RATE_INGEST_PER_SECOND": "1000000", "LUMETRY_RATE_OTHER_PER_SECOND": "1000000"}
+"""Limits are counted as always, but one credential stands for a whole fleet here."""
+
+
 def environment() -> dict[str, str]:
     """The environment of the servers."""
-    return {name: value for name, value in os.environ.items() if name not in FOREIGN_SETTINGS}
+    return HIGH_LIMITS | {name: value for name, value in os.environ.items() if name not in FOREIGN_SETTINGS}
 
 
 def free_port() -> int:
