@@ -2,30 +2,30 @@
 
 import asyncio
 import gc
-import importlib.metadata
 import json
 import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
-import msgspec
 import structlog
 from aiohttp import web
 
 from gateway.config import Config, split_address
+from gateway.contracts.logs.family import build_family as build_logs
 from gateway.contracts.lumetry.family import build_family as build_lumetry
+from gateway.contracts.monitoring.family import build_family as build_monitoring
 from gateway.contracts.workspace.family import build_family as build_workspace
+from gateway.openapi.documents import build_documents
 from gateway.transcode.channel import open_core
 from gateway.transcode.credentials import adopt_request_id
 from gateway.transcode.failures import Failure
 from gateway.transcode.families import Families
 from gateway.transcode.handling import Figures, Handler, fail
 from gateway.transcode.lanes import Ingestor
-from gateway.transcode.openapi import build_document
 from gateway.transcode.series import SeriesBook, SeriesDictionary
 from gateway.transcode.serving import Server
 
@@ -47,27 +47,15 @@ class Services:
     config: Config
     ingestor: Ingestor
     figures: Figures
-    openapi: bytes
+    documents: Mapping[str, bytes]
+    """The OpenAPI documents by the name of their family, and of all."""
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway drains: endless answers end."""
 
 
 def build_families(config: Config) -> Families:
     """All families that the gateway speaks."""
-    return Families(build(config) for build in (build_lumetry, build_workspace))
-
-
-def build_openapi() -> bytes:
-    """The OpenAPI document as JSON."""
-    family = build_lumetry(Config())
-    document = build_document(
-        family.routes,
-        title="Lumetry",
-        version=importlib.metadata.version("lumetry"),
-        problem=family.problem,
-        problem_type=family.problem_type,
-    )
-    return msgspec.json.encode(document)
+    return Families(build(config) for build in (build_lumetry, build_logs, build_monitoring, build_workspace))
 
 
 @asynccontextmanager
@@ -79,8 +67,9 @@ async def running(config: Config) -> AsyncIterator[str]:
         ingestor = Ingestor(core, SeriesBook(SeriesDictionary()))
         stack.push_async_callback(ingestor.drain)
         figures = Figures()
-        services = Services(config, ingestor, figures, build_openapi())
-        handler = Handler(build_families(config), core, services, figures, config.trusted_proxies)
+        families = build_families(config)
+        services = Services(config, ingestor, figures, build_documents(families))
+        handler = Handler(families, core, services, figures, config.trusted_proxies)
 
         def refuse(failure: Failure) -> web.Response:
             request_id = adopt_request_id(None)

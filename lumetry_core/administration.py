@@ -3,13 +3,17 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from lumetry_core.access.model import NewUser
-from lumetry_core.access.service import organizations, tokens, users
+from lumetry_core.access.model import ApiToken, NewUser, Organization, User
+from lumetry_core.access.service import log_keys, organizations, tokens, users, workspace_keys
 from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.config import Config
-from lumetry_core.runtime.caller import system_caller
+from lumetry_core.projects import service as projects
+from lumetry_core.projects.model import DEFAULT_SLUG
+from lumetry_core.runtime.caller import Caller, system_caller
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.database import Database, open_database
+from lumetry_core.runtime.errors import not_found
+from lumetry_core.runtime.paging import MAX_PAGE_SIZE
 
 
 @asynccontextmanager
@@ -37,6 +41,83 @@ async def create_token(config: Config, *, name: str, user: str, permissions: Seq
             now=SystemClock().now(),
         )
         return secret
+
+
+async def create_log_key(config: Config, *, name: str, user: str, project: str) -> str:
+    """Makes a log key of a project, given by slug or id, in the organization of a user, and gives its secret.
+
+    Fails with NOT_FOUND, VALIDATION_FAILED, DUPLICATE_NAME.
+    """
+    now = SystemClock().now()
+    async with open_deployment(config) as database, database.write() as tx:
+        organization_id = (await users.find_user_by_name(tx, user)).organization_id
+        found = await projects.find_project(tx, organization_id, project)
+        if found is None and project == DEFAULT_SLUG:
+            found = await projects.default_project(tx, organization_id, now)
+        if found is None:
+            raise not_found("Project", project)
+        _key, secret = await log_keys.create_log_key(
+            tx, system_caller(organization_id), name=name, project_id=found.id, environment="", access="", expire_time=None, now=now
+        )
+        return secret
+
+
+async def create_workspace_key(config: Config, *, name: str, user: str, scopes: Sequence[str]) -> str:
+    """Makes a workspace key of a user and gives its secret. Fails with NOT_FOUND, VALIDATION_FAILED, CONFLICT."""
+    async with open_deployment(config) as database, database.write() as tx:
+        owner = await users.find_user_by_name(tx, user)
+        _key, secret = await workspace_keys.create_workspace_key(
+            tx,
+            system_caller(owner.organization_id),
+            owner.id,
+            name=name,
+            scopes=scopes,
+            expire_time=None,
+            production=config.is_production,
+            now=SystemClock().now(),
+        )
+        return secret
+
+
+async def list_tokens(config: Config, *, user: str) -> list[ApiToken]:
+    """The API tokens of a user, dead ones included, newest first. Fails with NOT_FOUND."""
+    async with open_deployment(config) as database, database.read() as tx:
+        owner = await users.find_user_by_name(tx, user)
+        return [listed.token for listed in await tokens.list_api_tokens(tx, caller_of(owner), None)]
+
+
+async def revoke_token(config: Config, *, user: str, token_id: int) -> None:
+    """Ends an API token of a user; servers that run notice within seconds. Fails with NOT_FOUND."""
+    async with open_deployment(config) as database, database.write() as tx:
+        owner = await users.find_user_by_name(tx, user)
+        owned = {listed.token.id for listed in await tokens.list_api_tokens(tx, caller_of(owner), None)}
+        if token_id not in owned:
+            raise not_found("API token", token_id)
+        await tokens.revoke_api_token(tx, system_caller(owner.organization_id), token_id, SystemClock().now())
+
+
+async def list_users(config: Config, *, organization: str | None) -> list[User]:
+    """The users of an organization, by login name. Fails with NOT_FOUND, CONFLICT."""
+    async with open_deployment(config) as database, database.read() as tx:
+        home = await organizations.find_organization(tx, organization)
+        found: list[User] = []
+        while True:
+            number = len(found) // MAX_PAGE_SIZE + 1
+            page, total_count = await users.list_users(tx, system_caller(home.id), "", number, MAX_PAGE_SIZE, is_active=None)
+            found += page
+            if len(found) >= total_count:
+                return found
+
+
+async def list_organizations(config: Config) -> list[Organization]:
+    """All organizations, the oldest first."""
+    async with open_deployment(config) as database, database.read() as tx:
+        return await organizations.list_organizations(tx)
+
+
+def caller_of(user: User) -> Caller:
+    """A user, on whose behalf the operator acts."""
+    return Caller(organization_id=user.organization_id, kind=None, user_id=user.id, user_name=user.username)
 
 
 async def create_organization(config: Config, *, name: str) -> int:

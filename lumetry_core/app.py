@@ -7,46 +7,33 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from ipaddress import ip_address
-from typing import Any
 
 import structlog
 import uvloop
-from google.protobuf.message import Message
 
-from lumetry.access.v1 import access_service_pb2_grpc
-from lumetry.alerts.v1 import alert_service_pb2_grpc
-from lumetry.collectors.v1 import collector_service_pb2_grpc
-from lumetry.evaluation.v1 import evaluation_service_pb2_grpc
-from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc
-from lumetry.metrics.v1 import ingestion_service_pb2_grpc, metric_service_pb2_grpc
-from lumetry.rules.v1 import rule_service_pb2_grpc
-from lumetry.runtime.v1 import status_service_pb2_grpc
-from lumetry.violations.v1 import violation_service_pb2_grpc
-from lumetry_core.access.rpc import AccessServicer
+from lumetry_core.access.model import CREDENTIALS_CHANNEL
+from lumetry_core.access.oidc_provider import OpenidProvider
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
+from lumetry_core.access.service.oidc import OidcDesk
+from lumetry_core.access.service.rates import RateLimiter
 from lumetry_core.access.worker import CredentialKeeper
-from lumetry_core.alerts.rpc import AlertServicer, encode_alert, encode_system_alert
 from lumetry_core.bootstrap import bootstrap_deployment
-from lumetry_core.collectors.rpc import CollectorServicer
 from lumetry_core.config import Config
+from lumetry_core.containers.detection import RuntimeDetector
+from lumetry_core.containers.engine import ask_version
 from lumetry_core.evaluation.model import Progress
-from lumetry_core.evaluation.rpc import EvaluationServicer
 from lumetry_core.evaluation.worker import Evaluator
-from lumetry_core.incidents.rpc.events import EventServicer
-from lumetry_core.incidents.rpc.incidents import IncidentServicer
 from lumetry_core.incidents.worker import Correlator
-from lumetry_core.metrics.rpc.catalog import MetricServicer
-from lumetry_core.metrics.rpc.ingestion import IngestionServicer
+from lumetry_core.logs.service.appender import Appender as LogAppender
+from lumetry_core.logs.worker import LogKeeper, LogSealer
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.worker import Maintainer, Sealer
 from lumetry_core.migrations.revision import newest_revision, read_revision
-from lumetry_core.rules.rpc import RuleServicer
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Transaction, open_database
 from lumetry_core.runtime.errors import LumetryError
@@ -55,11 +42,10 @@ from lumetry_core.runtime.logging import configure_logging
 from lumetry_core.runtime.queue import Wakeups, work
 from lumetry_core.runtime.server import build_server, read_accesses
 from lumetry_core.runtime.status import Inspect, Measure, StatusServicer
-from lumetry_core.violations.rpc import ViolationServicer, encode_violation
+from lumetry_core.services import Parts, build_services
 
 log = structlog.get_logger(__name__)
 
-ACCESS_SERVICE = "lumetry.access.v1.AccessService"
 DRAIN_SECONDS = 3.0
 """Calls end within milliseconds; streams are ended after it."""
 WRONG_STORE = 3
@@ -88,15 +74,22 @@ def run_core(config: Config, *, ready_fd: int | None = None, lifeline: bool = Fa
         return uvloop.run(serve_core(config, ready_fd=ready_fd, lifeline=lifeline))
 
 
-async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) -> int:
+async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) -> int:  # noqa: PLR0915 -- one straight line
     """Starts everything, serves until told to stop, drains; the process's exit code."""
     clock = SystemClock()
     wakeups = Wakeups()
     owner = new_uuid()
     stop = watch_for_end(lifeline=lifeline)
     async with AsyncExitStack() as stack:
-        database = open_database(config.effective_database_url, wakeups.wake, synchronous=config.sqlite_synchronous)
+
+        def on_wake(channel: str) -> None:
+            if channel == CREDENTIALS_CHANNEL:
+                authenticator.forget()
+            wakeups.wake(channel)
+
+        database = open_database(config.effective_database_url, on_wake, synchronous=config.sqlite_synchronous)
         stack.push_async_callback(database.close)
+        authenticator = Authenticator(database, clock, production=config.is_production)
         found = await read_revision(database)
         if found != newest_revision():
             log.error("the database has another schema, run `lumetry migrate`", found=found, needed=newest_revision())
@@ -107,79 +100,55 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
 
         recent = RecentEntries()
         appender = Appender(database, clock, config.metrics, partition_count, recent)
-        authenticator = Authenticator(database, clock)
+        log_appender = LogAppender(database, clock)
         desk = LoginDesk(database, clock, config.auth, config.rate)
         progress = Progress()
         evaluator = Evaluator(database, owner, config.evaluation, progress, recent)
         stack.push_async_callback(give_back, evaluator)
-        encoders: dict[str, Callable[[Any], Message]] = {"alerts": encode_alert, "systemAlerts": encode_system_alert}
         status = StatusServicer(database, clock, build_inspect(clock))
 
-        services = {
-            "lumetry.runtime.v1.StatusService": (status_service_pb2_grpc.add_StatusServiceServicer_to_server, status),
-            "lumetry.metrics.v1.IngestionService": (
-                ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server,
-                IngestionServicer(appender, clock),
-            ),
-            "lumetry.metrics.v1.MetricService": (
-                metric_service_pb2_grpc.add_MetricServiceServicer_to_server,
-                MetricServicer(database, clock),
-            ),
-            "lumetry.rules.v1.RuleService": (rule_service_pb2_grpc.add_RuleServiceServicer_to_server, RuleServicer(database, clock)),
-            "lumetry.violations.v1.ViolationService": (
-                violation_service_pb2_grpc.add_ViolationServiceServicer_to_server,
-                ViolationServicer(database),
-            ),
-            "lumetry.alerts.v1.AlertService": (
-                alert_service_pb2_grpc.add_AlertServiceServicer_to_server,
-                AlertServicer(database, clock, encode_violation),
-            ),
-            "lumetry.evaluation.v1.EvaluationService": (
-                evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server,
-                EvaluationServicer(database, clock, progress),
-            ),
-            "lumetry.incidents.v1.IncidentService": (
-                incident_service_pb2_grpc.add_IncidentServiceServicer_to_server,
-                IncidentServicer(database, clock, encode_alert, encode_violation),
-            ),
-            "lumetry.incidents.v1.EventService": (
-                event_service_pb2_grpc.add_EventServiceServicer_to_server,
-                EventServicer(database, clock, wakeups, authenticator, encoders),
-            ),
-            "lumetry.collectors.v1.CollectorService": (
-                collector_service_pb2_grpc.add_CollectorServiceServicer_to_server,
-                CollectorServicer(database, clock),
-            ),
-        }
-        accesses = read_accesses((ACCESS_SERVICE, *services))
-        access = AccessServicer(database, clock, desk, authenticator, accesses)
-        services[ACCESS_SERVICE] = (access_service_pb2_grpc.add_AccessServiceServicer_to_server, access)
-        server = build_server(config.grpc, services, accesses, authenticator, reflect=reflects(config))
+        provider = OpenidProvider(config.oidc, clock)
+        stack.push_async_callback(provider.close)
+        oidc_desk = OidcDesk(database, clock, config.auth, config.rate, config.oidc, provider, config.effective_base_url)
+        services = build_services(
+            Parts(
+                config=config,
+                database=database,
+                clock=clock,
+                wakeups=wakeups,
+                authenticator=authenticator,
+                desk=desk,
+                oidc_desk=oidc_desk,
+                appender=appender,
+                log_appender=log_appender,
+                progress=progress,
+                detector=RuntimeDetector(config.containers, ask_version),
+                status=status,
+            )
+        )
+        accesses = read_accesses(services)
+        limiter = RateLimiter(config.limits, clock, database)
+        stack.push_async_callback(limiter.settle)
+        if config.disable_rate_limit and config.is_production:
+            log.warning("DISABLE_RATE_LIMIT is ignored in production")
+        server = build_server(config.grpc, services, accesses, authenticator, reflect=reflects(config), limiter=limiter)
         await server.server.start()
         stack.push_async_callback(server.server.stop, DRAIN_SECONDS)
 
         async with asyncio.TaskGroup() as group:
-            workers = [
-                group.create_task(appender.run()),
-                group.create_task(work("evaluator", evaluator.tick, wakeups, clock, "inbox", 1.0)),
-                group.create_task(work("correlator", Correlator(database, config.correlation).tick, wakeups, clock, "correlation", 2.0)),
-                group.create_task(work("sealer", Sealer(database, owner, config.metrics).tick, wakeups, clock, "sealer", 5.0)),
-                group.create_task(work("maintainer", Maintainer(database, owner, config.metrics).tick, wakeups, clock, "upkeep", 20.0)),
-                group.create_task(
-                    work(
-                        "credentials",
-                        CredentialKeeper(database, authenticator, config.retention.audit_days).tick,
-                        wakeups,
-                        clock,
-                        "credentials",
-                        5.0,
-                    )
-                ),
-            ]
-            if not database.is_postgresql:
-                workers.append(group.create_task(database.keep_checkpointed()))
-            else:
-                workers.append(group.create_task(wakeups.listen(database.url)))
+            ticks = (
+                ("evaluator", evaluator.tick, "inbox", 1.0),
+                ("correlator", Correlator(database, config.correlation).tick, "correlation", 2.0),
+                ("sealer", Sealer(database, owner, config.metrics).tick, "sealer", 5.0),
+                ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
+                ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 5.0),
+                ("rates", limiter.tick, "rates", 1.0),
+                ("log-sealer", LogSealer(database).tick, "logs", 5.0),
+                ("log-keeper", LogKeeper(database, config.logs.of_area()).tick, "log-keeper", 60.0),
+            )
+            aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()
+            workers = [group.create_task(run) for run in (appender.run(), log_appender.run(), aside)]
+            workers += [group.create_task(work(name, tick, wakeups, clock, channel, idle)) for name, tick, channel, idle in ticks]
             await server.set_serving(serving=True)
             address = f"{config.grpc.rpartition(':')[0]}:{server.port}"
             log.info("serving", grpc=address, database="postgresql" if database.is_postgresql else "sqlite")

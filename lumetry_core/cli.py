@@ -23,6 +23,7 @@ SERVER_OPTIONS = (
     click.option("--data-dir", type=click.Path(path_type=Path), help="where the database and addresses.json live [./lumetry-data]"),
     click.option("--http", help="address of the gateway [127.0.0.1:8080]; port 0 picks a free one"),
     click.option("--grpc", help="address of the core [127.0.0.1:50051]; port 0 picks a free one"),
+    click.option("--env", help="what the deployment is for: production, development or test [production]"),
     click.option("--database-url", help="postgresql://… [SQLite in the data directory]"),
     click.option("--allow-private-webhooks/--forbid-private-webhooks", default=None, help="let webhooks reach private addresses"),
     click.option("--sqlite-synchronous", help="FULL; NORMAL may lose accepted data when power fails"),
@@ -175,17 +176,60 @@ def token() -> None:
 
 @token.command("create")
 @click.option("--name", required=True, help="what it is for")
-@click.option("--user", default="admin", show_default=True, help="its owner")
-@click.option("--permissions", help="comma list that narrows the owner's permissions")
-@click.option("--family", type=click.Choice(["lumetry"]), default="lumetry", show_default=True, help="contract family")
+@click.option("--user", default="admin", show_default=True, help="its owner; of a log key, whose organization it belongs to")
+@click.option("--family", type=click.Choice(["lumetry", "logs", "workspace"]), default="lumetry", show_default=True, help="contract family")
+@click.option("--permissions", help="lumetry: comma list that narrows the owner's permissions")
+@click.option("--project", help="logs: slug or id of the project [default]")
+@click.option("--scopes", help="workspace: comma list that narrows what it opens, such as projects:read,logs:write")
 @server_options
-def create_token(*, name: str, user: str, permissions: str | None, family: str, **options: Any) -> None:
+def create_token(
+    *,
+    name: str,
+    user: str,
+    family: str,
+    permissions: str | None,
+    project: str | None,
+    scopes: str | None,
+    **options: Any,
+) -> None:
     """Makes a credential and prints it, alone, on standard output: the only time it can be seen."""
     from lumetry_core import administration  # noqa: PLC0415
 
+    for option, value, home in (("permissions", permissions, "lumetry"), ("project", project, "logs"), ("scopes", scopes, "workspace")):
+        if value is not None and family != home:
+            raise click.UsageError(f"--{option} is for --family {home}")
     config = migrated(options)
-    chosen = [part.strip() for part in permissions.split(",") if part.strip()] if permissions is not None else None
-    click.echo(run(administration.create_token(config, name=name, user=user, permissions=chosen)))
+    if family == "logs":
+        work = administration.create_log_key(config, name=name, user=user, project=project or "default")
+    elif family == "workspace":
+        work = administration.create_workspace_key(config, name=name, user=user, scopes=parts(scopes) or [])
+    else:
+        work = administration.create_token(config, name=name, user=user, permissions=parts(permissions))
+    click.echo(run(work))
+
+
+@token.command("list")
+@click.option("--user", default="admin", show_default=True, help="their owner")
+@server_options
+def list_tokens(*, user: str, **options: Any) -> None:
+    """Lists the API tokens of a user: number, first characters, state, name."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    for each in run(administration.list_tokens(migrated(options), user=user)):
+        ended = each.revoke_time or each.expire_time
+        state = "lasting" if ended is None else f"{'revoked' if each.revoke_time else 'until'} {ended:%Y-%m-%dT%H:%M:%SZ}"
+        click.echo(f"{each.id}\t{each.prefix}\t{state}\t{each.name}")
+
+
+@token.command("revoke")
+@click.argument("number", type=int)
+@click.option("--user", default="admin", show_default=True, help="its owner")
+@server_options
+def revoke_token(*, number: int, user: str, **options: Any) -> None:
+    """Ends the API token with a number of `lumetry token list`."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    run(administration.revoke_token(migrated(options), user=user, token_id=number))
 
 
 @main.group()
@@ -201,6 +245,16 @@ def create_org(*, name: str, **options: Any) -> None:
     from lumetry_core import administration  # noqa: PLC0415
 
     click.echo(run(administration.create_organization(migrated(options), name=name)))
+
+
+@org.command("list")
+@server_options
+def list_orgs(**options: Any) -> None:
+    """Lists organizations: number, slug, name."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    for each in run(administration.list_organizations(migrated(options))):
+        click.echo(f"{each.id}\t{each.slug}\t{each.name}")
 
 
 @main.group()
@@ -223,6 +277,22 @@ def create_user(*, name: str, roles: tuple[str, ...], organization: str | None, 
     else:
         password = sys.stdin.readline().rstrip("\r\n")
     click.echo(run(administration.create_user(config, name=name, roles=roles, organization=organization, password=password)))
+
+
+@user.command("list")
+@click.option("--org", "organization", help="organization [the first one]")
+@server_options
+def list_users(*, organization: str | None, **options: Any) -> None:
+    """Lists users: number, state, roles, login name."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    for each in run(administration.list_users(migrated(options), organization=organization)):
+        click.echo(f"{each.id}\t{'active' if each.is_active else 'inactive'}\t{','.join(each.roles)}\t{each.username}")
+
+
+def parts(text: str | None) -> list[str] | None:
+    """What stands between the commas; None when there is no text."""
+    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 def migrated(options: dict[str, Any]) -> Config:

@@ -13,12 +13,18 @@ from typing import Any, cast, get_type_hints
 
 from lumetry_core.access.model import RateSettings
 from lumetry_core.access.model import Settings as AuthSettings
+from lumetry_core.access.oidc import OidcSettings
+from lumetry_core.access.rates import FamilyLimits, build_limits
+from lumetry_core.containers.model import RuntimeSettings, read_settings
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.incidents.model import Settings as CorrelationSettings
+from lumetry_core.logs.model import Settings as LogSettings
 from lumetry_core.metrics.model import Settings as MetricSettings
 
 PREFIX = "LUMETRY_"
-SECRET_FIELDS = frozenset({"admin_password", "database_url"})
+VARIABLE_OF = {"disable_rate_limit": "DISABLE_RATE_LIMIT"}
+"""Variables without the prefix, as the contract has them (workspace 1.9)."""
+SECRET_FIELDS = frozenset({"admin_password", "client_secret", "database_url"})
 MASK = "•••"
 
 
@@ -57,6 +63,30 @@ class CatalogSection:
 
 
 @dataclass(frozen=True, slots=True)
+class LogsSection:
+    """How much logging clients may send (contract logs 1.7)."""
+
+    key_rpm: int = 1800
+    """Requests per minute and credential; 0: no limit."""
+    org_rpm: int = 6000
+    """Requests per minute and organization; 0: no limit."""
+    max_batch: int = 1000
+    """Entries of one push."""
+    retention_days: int = 30
+    """How long entries are kept in projects that do not say."""
+    dedupe_seconds: int = 0
+    """For so long an identical batch is taken as a repetition; 0: never."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 0, "key_rpm", "org_rpm")
+        self.of_area()
+
+    def of_area(self) -> LogSettings:
+        """What the logs area wants to know. Raises ValueError."""
+        return LogSettings(self.max_batch, self.retention_days, self.dedupe_seconds)
+
+
+@dataclass(frozen=True, slots=True)
 class RetentionSection:
     """How long things are kept, in days."""
 
@@ -87,6 +117,12 @@ class Config:
     sqlite_synchronous: str = "FULL"
     """NORMAL is faster and may lose accepted data when power fails."""
     log_level: str = "INFO"
+    base_url: str = ""
+    """Where browsers reach the deployment; empty: http and its address."""
+    env: str = "production"
+    """What the deployment is for: production, development or test."""
+    disable_rate_limit: bool = False
+    """Switches the limits of the workspace family off, except in production."""
     reflection: bool | None = None
     """Whether to offer gRPC reflection; None: on loopback addresses only."""
     auth: AuthSettings = field(default_factory=AuthSettings)
@@ -94,6 +130,9 @@ class Config:
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
     evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
     ingest: IngestSection = field(default_factory=IngestSection)
+    logs: LogsSection = field(default_factory=LogsSection)
+    oidc: OidcSettings = field(default_factory=OidcSettings)
+    containers: RuntimeSettings = field(default_factory=RuntimeSettings)
     rate: RateSettings = field(default_factory=RateSettings)
     retention: RetentionSection = field(default_factory=RetentionSection)
 
@@ -101,6 +140,26 @@ class Config:
     def effective_database_url(self) -> str:
         """The address of the database, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'lumetry.db'}"
+
+    @property
+    def effective_base_url(self) -> str:
+        """Where browsers reach the deployment, the default filled in."""
+        return self.base_url.rstrip("/") or f"http://{self.http}"
+
+    @property
+    def is_production(self) -> bool:
+        """Whether real users depend on the deployment."""
+        return self.env == "production"
+
+    @property
+    def limits(self) -> Mapping[str, FamilyLimits]:
+        """How much callers may do, by contract family."""
+        return build_limits(
+            self.rate,
+            logs_key_rpm=self.logs.key_rpm,
+            logs_organization_rpm=self.logs.org_rpm,
+            limits_workspace=self.is_production or not self.disable_rate_limit,
+        )
 
     @property
     def metrics(self) -> MetricSettings:
@@ -130,10 +189,13 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     table = read_file(file, faults)
     values: dict[str, Any] = {}
     for name, kind in get_type_hints(Config).items():
+        if kind is RuntimeSettings:  # its variables are those of Docker, and no table has it
+            values[name] = read_container_runtime(environ, faults)
+            continue
         if is_dataclass(kind):
             values[name] = read_section(name, cast("Callable[..., Any]", kind), environ, table.pop(name, {}), faults)
             continue
-        found = read_value(name, kind, environ.get(PREFIX + name.upper()), table.pop(name, None), faults)
+        found = read_value(name, kind, environ.get(VARIABLE_OF.get(name, PREFIX + name.upper())), table.pop(name, None), faults)
         chosen = flags.get(name) if flags.get(name) is not None else found
         if chosen is not None:
             values[name] = chosen
@@ -142,10 +204,21 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
         faults.append("sqlite_synchronous: must be FULL, EXTRA or NORMAL")
     if values.get("log_level", "INFO").upper() not in LOG_LEVELS:
         faults.append(f"log_level: must be one of {', '.join(LOG_LEVELS)}")
+    if values.get("env", "production") not in ENVIRONMENTS:
+        faults.append(f"env: must be one of {', '.join(ENVIRONMENTS)}")
     faults.extend(f"{name}: must be host:port" for name in ("http", "grpc") if name in values and not is_address(values[name]))
     if faults:
         raise ConfigError("; ".join(faults))
     return Config(**values)
+
+
+def read_container_runtime(environ: Mapping[str, str], faults: list[str]) -> RuntimeSettings:
+    """Where the container runtime is; faults keep its defaults."""
+    try:
+        return read_settings(environ)
+    except ValueError as error:
+        faults.append(str(error))
+        return RuntimeSettings()
 
 
 def read_file(file: Path | None, faults: list[str]) -> dict[str, Any]:
@@ -224,6 +297,7 @@ READ: Mapping[Any, Read] = {
     str: Read(str, str, "text"),
 }
 """A field of another type needs a row here."""
+ENVIRONMENTS = ("production", "development", "test")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -238,6 +312,8 @@ def describe(config: Any) -> list[str]:  # noqa: ANN401 -- a Config or a section
     lines, sections = [], []
     for each in fields(config):
         value = getattr(config, each.name)
+        if isinstance(value, RuntimeSettings):  # which no file sets
+            continue
         if is_dataclass(value):
             sections += ["", f"[{each.name}]", *describe(value)]
         elif each.name in SECRET_FIELDS and value:

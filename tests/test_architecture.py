@@ -31,6 +31,10 @@ WITHOUT_ORGANIZATION = {
 NOT_BY_ORGANIZATION = {
     ("api_tokens", "digest"): "who presents a secret is not known before it is found",
     ("collector_credentials", "digest"): "who presents a secret is not known before it is found",
+    ("log_keys", "digest"): "who presents a secret is not known before it is found",
+    ("source_credentials", "digest"): "who presents a secret is not known before it is found",
+    ("workspace_keys", "digest"): "who presents a secret is not known before it is found",
+    ("organizations", "slug"): "addresses of organizations are unique in the deployment",
     ("users", "name_key"): "login names are unique in the deployment and determine the organization",
     ("organizations", "name_key"): "names of organizations are unique in the deployment",
     ("evaluation_retries", "partition"): "a worker takes what is due in its partition, for all organizations",

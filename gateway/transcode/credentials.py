@@ -5,6 +5,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from multidict import MultiMapping
+
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
 PRINTABLE = re.compile(r"[\x20-\x7e]*")
 UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
@@ -28,15 +30,18 @@ def read_credential(headers: Mapping[str, str]) -> str:
     return value if len(value) <= MAX_CREDENTIAL_LENGTH and PRINTABLE.fullmatch(value) else ""
 
 
-def find_address(peer: str | None, headers: Mapping[str, str], trusted: Sequence[Network]) -> str | None:
-    """The client's address: the peer's or, behind trusted proxies, the right-most forwarded one that is none of them."""
+def find_address(peer: str | None, headers: MultiMapping[str], trusted: Sequence[Network]) -> str | None:
+    """The client's address: the peer's or, behind trusted proxies, the right-most forwarded one that is none of them.
+
+    Proxies append to a line or add a line of their own, so all lines count, in order. What is no address ends the search.
+    """
     address = peer
-    forwarded = [part.strip() for part in headers.get("X-Forwarded-For", "").split(",")]
+    forwarded = [part.strip() for line in headers.getall("X-Forwarded-For", []) for part in line.split(",")]
     while is_trusted(address, trusted) and forwarded:
-        claimed = forwarded.pop()
-        if parse_address(claimed) is None:
+        claimed = parse_address(forwarded.pop())
+        if claimed is None:
             break
-        address = claimed
+        address = str(claimed)
     return address
 
 
@@ -47,7 +52,7 @@ def is_trusted(address: str | None, trusted: Sequence[Network]) -> bool:
 
 
 def parse_address(text: str | None) -> IPv4Address | IPv6Address | None:
-    """The address of a text; None when it is none. An IPv4 address in IPv6 clothes is an IPv4 address."""
+    """The address of a text, without a zone; None when it is none. An IPv4 address in IPv6 clothes is an IPv4 address."""
     try:
         address = ip_address((text or "").partition("%")[0])
     except ValueError:

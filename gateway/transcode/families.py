@@ -10,6 +10,7 @@ from gateway.transcode.bodies import MediaRule, is_json
 from gateway.transcode.channel import Rates
 from gateway.transcode.credentials import read_credential
 from gateway.transcode.failures import Failure, Reason
+from gateway.transcode.openapi import BEARER
 from gateway.transcode.routes import Match, Route, Router, build_router
 
 
@@ -47,6 +48,8 @@ class Family:
     render: Render
     problem: type[msgspec.Struct]
     """The body of its errors."""
+    schemes: Mapping[str, Mapping[str, object]] = field(default_factory=lambda: BEARER)
+    """How credentials travel, as OpenAPI's security schemes; any one is enough."""
     problem_type: str = "application/json"
     trailing_slash: bool = False
     """Whether one slash more means the same path."""
@@ -81,11 +84,20 @@ class Family:
 
 
 class Families:
-    """All families of a gateway."""
+    """All families of a gateway.
+
+    A path belongs to the longest prefix that is the path itself or ends at one of its slashes. Paths are compared as they were sent:
+    nothing is decoded, resolved or joined first, so a prefix has one spelling and no other leads below it.
+    """
 
     def __init__(self, families: Iterable[Family]) -> None:
         self.all = tuple(families)
-        self._by_prefix = {prefix: family for family in self.all for prefix in family.prefixes}
+        self._by_prefix: dict[str, Family] = {}
+        for family in self.all:
+            for prefix in family.prefixes:
+                other = self._by_prefix.setdefault(prefix, family)
+                if other is not family:
+                    raise ValueError(f"{prefix} is claimed by {other.name} and {family.name}")
         self._depth = max(prefix.count("/") for prefix in self._by_prefix)
 
     def of(self, raw_path: str) -> Family:

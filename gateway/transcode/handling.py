@@ -14,8 +14,8 @@ from gateway.transcode.bodies import read_bytes
 from gateway.transcode.channel import UNCHARGED, Core, Rates
 from gateway.transcode.credentials import Network, adopt_request_id, build_metadata, find_address
 from gateway.transcode.failures import Failure, Reason, internal_failure
-from gateway.transcode.families import Families, Family
-from gateway.transcode.request import Request
+from gateway.transcode.families import Families
+from gateway.transcode.request import Manners, Request
 from gateway.transcode.routes import Route
 
 log = structlog.get_logger(__name__)
@@ -91,7 +91,8 @@ class Handler:
             response = fail(family, internal_failure(), request_id)
         if not response.prepared:
             response.headers["X-Request-Id"] = request_id
-            response.headers.update(family.headers(rates))
+            for name, value in family.headers(rates).items():
+                response.headers.setdefault(name, value)  # what the row says of itself stands
         self.figures.requests.labels(label, response.status).inc()
         self.figures.seconds.labels(label).observe(time.perf_counter() - start)
         return response
@@ -137,7 +138,7 @@ class Handler:
                 raise
 
 
-def fail(family: Family, failure: Failure, request_id: str) -> web.Response:
+def fail(family: Manners, failure: Failure, request_id: str) -> web.Response:
     """The family's answer to a failure."""
     if failure.reason is Reason.INTERNAL and failure.from_core:
         log.error("the core failed", request_id=request_id, message=failure.message)

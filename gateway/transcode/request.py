@@ -1,23 +1,20 @@
 """One request as decode functions see it: typed path values, query and body, and the means to call the core for it."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.transcode.bodies import check_content_type, parse_json
+from gateway.transcode.bodies import MediaRule, check_content_type, parse_json
 from gateway.transcode.channel import Core, Rates
 from gateway.transcode.credentials import Metadata
 from gateway.transcode.failures import Failure, Fault, Reason, validation_failure
 from gateway.transcode.reading import read_body, read_query
-
-if TYPE_CHECKING:
-    from gateway.transcode.families import Family
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 INTEGER = re.compile(r"[0-9]{1,16}", re.ASCII)
@@ -27,12 +24,36 @@ MAX_PARAMETERS = 100
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+class Manners(Protocol):
+    """What the family of a request decides of its reading and answering; see `families.Family`."""
+
+    @property
+    def render(self) -> Callable[[Failure, str], Any]:
+        """Turns a failure and the request id into a documented answer."""
+
+    @property
+    def is_media(self) -> MediaRule:
+        """Whether the Content-Type of a body is accepted."""
+
+    @property
+    def bad_media(self) -> Reason:
+        """How one that is not accepted fails."""
+
+    @property
+    def bad_id(self) -> Reason:
+        """How an identity of the wrong form in the path fails."""
+
+    @property
+    def size_outranks_credential(self) -> bool:
+        """Whether a body that is too large is reported to strangers as well."""
+
+
 @dataclass(slots=True)
 class Request:
     """A request whose route was found. Every reading method raises `Failure` with all faults it finds."""
 
     http: web.BaseRequest
-    family: "Family"
+    family: Manners
     request_id: str
     address: str | None
     """Where the client is."""

@@ -1,6 +1,7 @@
 """Users, roles and credentials as values, and what can be decided about them without a store."""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ CREDENTIALS_CHANNEL = "credentials"
 
 ADMIN_ROLE = "Admin"
 LOCAL_PROVIDER = "Local"
+OIDC_PROVIDER = "Oidc"
 
 BUILT_IN_ROLES: Mapping[str, frozenset[Permission]] = {
     ADMIN_ROLE: frozenset(Permission),
@@ -36,16 +38,24 @@ BUILT_IN_ROLES: Mapping[str, frozenset[Permission]] = {
 }
 """The roles of every organization (contract lumetry 3.2). They follow the product, so no row repeats their permissions."""
 
-SECRET = re.compile(r"(lmt_|lmtc_|lmte_|)[0-9a-f]{48}")
-"""Shape of the secrets that authenticate (contract lumetry 2.1); those of login sessions carry no prefix."""
+SECRET = re.compile(r"(lmt_|lmtc_|lmte_|lmts_|ll_|alm_live_|alm_test_|)[0-9a-f]{48}")
+"""Shape of the secrets that authenticate (contracts lumetry 2.1, logs 1.2, workspace 1.3); those of login sessions carry no prefix."""
 
 PREFIX_OF: Mapping[CredentialKind, str] = {
     CredentialKind.INTERACTIVE: "",
     CredentialKind.API_TOKEN: "lmt_",
     CredentialKind.COLLECTOR: "lmtc_",
     CredentialKind.COLLECTOR_ENROLLMENT: "lmte_",
+    CredentialKind.EXTERNAL_SOURCE: "lmts_",
+    CredentialKind.LOG_KEY: "ll_",
 }
-KIND_OF: Mapping[str, CredentialKind] = {prefix: kind for kind, prefix in PREFIX_OF.items()}
+LIVE_KEY_PREFIX, TEST_KEY_PREFIX = "alm_live_", "alm_test_"
+"""Of workspace keys: a deployment in production mints and takes live ones alone, any other test ones (contract workspace 1.3)."""
+KIND_OF: Mapping[str, CredentialKind] = {
+    **{prefix: kind for kind, prefix in PREFIX_OF.items()},
+    LIVE_KEY_PREFIX: CredentialKind.WORKSPACE_KEY,
+    TEST_KEY_PREFIX: CredentialKind.WORKSPACE_KEY,
+}
 
 USERNAME = re.compile(r"[A-Za-z0-9._@-]{3,64}")
 MAX_USERNAME_LENGTH = 64
@@ -53,6 +63,9 @@ MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 1024
 """Nobody's password is longer, and hashing more would be work for strangers."""
 MAX_NAME_LENGTH = 100
+MAX_ROLE_NAME_LENGTH = 64
+MAX_DESCRIPTION_LENGTH = 500
+MAX_SLUG_LENGTH = 64
 MAX_EMAIL_LENGTH = 254
 AUDIT_DAYS = 400
 """How long audit rows are kept unless configured (contract lumetry 20)."""
@@ -62,12 +75,19 @@ AUDIT_DAYS = 400
 class RateSettings:
     """How often callers may call (contract lumetry 20)."""
 
+    ingest_per_second: int = 2000
+    """Signals per credential: calls that push, or batches of those that hold several. Twice as many at once."""
+    other_per_second: int = 200
+    """Other calls per credential. Twice as many at once."""
+    organization_factor: int = 10
+    """How many times as much as one credential its organization may."""
     login_per_minute: int = 10
     """Login attempts per user name and client address."""
 
     def __post_init__(self) -> None:
-        if self.login_per_minute < 1:
-            raise ValueError("login_per_minute must be at least 1")
+        for name in ("ingest_per_second", "other_per_second", "organization_factor", "login_per_minute"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +120,8 @@ class Organization:
 
     id: int
     name: str
+    slug: str
+    """The name as it stands in addresses, unique in the deployment; made once."""
     create_time: datetime
 
 
@@ -110,8 +132,14 @@ class Role:
     id: int
     organization_id: int
     name: str
+    """Unique in the organization, ignoring case."""
+    description: str | None
     is_built_in: bool
     permissions: frozenset[Permission]
+    user_count: int
+    """Users who have it, inactive ones included."""
+    create_time: datetime
+    update_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +161,22 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class NewUser:
-    """A user to be created, as asked for. Without a password the user cannot log in locally."""
+    """A user to be created, as asked for. Without a password the user logs in through the identity provider only."""
 
     username: str
     roles: tuple[str, ...]
+    password: str | None = None
+    email: str | None = None
+    display_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """What a user is to become, as asked for: the whole, but without a password the one there is stays."""
+
+    roles: tuple[str, ...]
+    is_active: bool | None
+    """Required; None is a fault of who asks."""
     password: str | None = None
     email: str | None = None
     display_name: str | None = None
@@ -217,10 +257,21 @@ def name_key(name: str) -> str:
     return name.lower()
 
 
+def slug_of(name: str) -> str:
+    """A name as it may stand in addresses: letters without their marks, digits and single hyphens, at least one character."""
+    plain = unicodedata.normalize("NFKD", name.lower()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG_LENGTH].rstrip("-") or "organization"
+
+
 def kind_of_secret(secret: str) -> CredentialKind | None:
     """The kind of credential that a secret claims to be; None when it cannot be one."""
     match = SECRET.fullmatch(secret)
     return KIND_OF[match.group(1)] if match else None
+
+
+def workspace_key_prefix(*, production: bool) -> str:
+    """What the workspace keys of a deployment start with."""
+    return LIVE_KEY_PREFIX if production else TEST_KEY_PREFIX
 
 
 def permissions_of_role(name: str, stored: Iterable[str] | None) -> frozenset[Permission]:

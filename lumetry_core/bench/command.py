@@ -92,6 +92,25 @@ def list_alerts(*, alerts: int, requests: int, limit: int, database_url: str, js
 
 
 @bench.command()
+@click.option("--seconds", type=click.FloatRange(1, 120), default=10.0, show_default=True, help="length of each measurement")
+@click.option("--batch", type=click.IntRange(1, 1000), default=1000, show_default=True, help="entries per request")
+@click.option("--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="measurements")
+@click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="concurrent senders")
+@database_url
+@json_file
+def logs(*, seconds: float, batch: int, rounds: int, connections: int, database_url: str, json_file: Path | None) -> None:
+    """Log entries per second, and how soon they are found."""
+    from lumetry_core.bench.logs import LogOptions, run_logs  # noqa: PLC0415
+
+    options = LogOptions(seconds=seconds, batch=batch, rounds=rounds, connections=connections, database_url=database_url)
+    try:
+        report = run_logs(options, tell)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    show(report, json_file)
+
+
+@bench.command()
 @click.option("--series", type=click.IntRange(10, 1_000_000), default=100_000, show_default=True, help="series, ten to a metric")
 @click.option("--rules", type=click.IntRange(1, 100_000), default=10_000, show_default=True, help="rules, spread over the metrics")
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, help="points of each series")

@@ -154,7 +154,12 @@ def lumetry() -> list[str]:
     return [sys.executable, "-m", "lumetry_core"]
 
 
-HIGH_LIMITS = {"LUMETRY_RATE_INGEST_PER_SECOND": "1000000", "LUMETRY_RATE_OTHER_PER_SECOND": "1000000"}
+HIGH_LIMITS = {
+    "LUMETRY_RATE_INGEST_PER_SECOND": "1000000",
+    "LUMETRY_RATE_OTHER_PER_SECOND": "1000000",
+    "LUMETRY_LOGS_KEY_RPM": "1000000",
+    "LUMETRY_LOGS_ORG_RPM": "1000000",
+}
 """Limits are counted as always, but one credential stands for a whole fleet here."""
 
 

@@ -181,12 +181,15 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
         address = parsed.set(drivername="postgresql+asyncpg")
-        writer = create_async_engine(address, pool_size=POSTGRES_POOL, pool_pre_ping=True, isolation_level="READ COMMITTED")
+        writer = create_async_engine(
+            address, pool_size=POSTGRES_POOL, pool_pre_ping=True, isolation_level="READ COMMITTED", hide_parameters=True
+        )
         return Database(writer, create_postgres_reader(address), on_wake)
     path = parsed.database or ""
     writer = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
         module=Driver(),
+        hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
         max_overflow=0,
@@ -196,6 +199,7 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
     reader = create_async_engine(
         f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
         module=Driver(),
+        hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=SQLITE_READERS,
         max_overflow=0,
@@ -215,6 +219,7 @@ def create_postgres_reader(address: Any) -> AsyncEngine:  # noqa: ANN401 -- SQLA
         pool_size=POSTGRES_POOL,
         pool_pre_ping=True,
         isolation_level="REPEATABLE READ",
+        hide_parameters=True,
         connect_args={"server_settings": {"default_transaction_read_only": "on"}},
     )
 

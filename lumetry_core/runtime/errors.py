@@ -4,11 +4,18 @@ Verbs raise `LumetryError`; nothing between them and the interceptor catches it.
 anything is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import grpc
+from google.protobuf import any_pb2
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+ERROR_DOMAIN = "lumetry"
+MAX_FAULT_BYTES = 5_000
+"""A status travels as metadata, of which clients take 8 KiB in all, counted after its encoding in Base64."""
 
 
 class Reason(StrEnum):
@@ -125,3 +132,31 @@ class Faults:
 def not_found(kind: str, identity: object) -> LumetryError:
     """The failure for an identity that the caller's organization does not have. `kind` as people say it, e.g. `Alert`."""
     return LumetryError(Reason.NOT_FOUND, f"{kind} {identity} does not exist.", type=kind, id=str(identity))
+
+
+def to_status(error: LumetryError) -> status_pb2.Status:
+    """The rich status of a failure: one ErrorInfo, and a BadRequest when faults are named."""
+    code = CODE_OF[error.reason]
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=error.message)
+    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)]
+    if error.faults:
+        details.append(to_bad_request(error.faults))
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status
+
+
+def to_bad_request(faults: Sequence[Fault]) -> error_details_pb2.BadRequest:
+    """The faults in order, as many as a client with the usual limits can receive; the last one tells of the rest."""
+    bad_request = error_details_pb2.BadRequest()
+    size = 0
+    for position, fault in enumerate(faults):
+        violation = error_details_pb2.BadRequest.FieldViolation(field=fault.path, description=fault.message)
+        size += violation.ByteSize()
+        if size > MAX_FAULT_BYTES:
+            bad_request.field_violations.add(description=f"{len(faults) - position} more faults")
+            break
+        bad_request.field_violations.append(violation)
+    return bad_request

@@ -1,40 +1,38 @@
-"""What happens around every RPC: request context, the caller's right to call, and failures turned into statuses.
+"""What happens around every RPC: request context, the caller's right to call and rate, and failures turned into statuses.
 
-A servicer contains none of this. It asks `current_caller()` and lets exceptions pass.
+A servicer contains none of this. It asks `current_caller()` and lets exceptions pass. One whose requests hold several batches pays for
+them with `charge_current()`.
 """
 
 import ipaddress
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import grpc
 import structlog
-from google.protobuf import any_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
 
 from lumetry.access.v1 import permission_pb2
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
-from lumetry_core.runtime.errors import CODE_OF, Fault, LumetryError, Reason
+from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason, to_status
 from lumetry_core.runtime.identifiers import new_uuid
+from lumetry_core.runtime.pipeline import watching
 
 log = structlog.get_logger(__name__)
 
-ERROR_DOMAIN = "lumetry"
 DIRECT_FAMILY = "lumetry"
 USER_CREDENTIALS = frozenset({CredentialKind.INTERACTIVE, CredentialKind.API_TOKEN})
 JUDGED_BY_PERMISSION = USER_CREDENTIALS | {CredentialKind.LOG_KEY, CredentialKind.WORKSPACE_KEY}
 """Kinds that carry permissions; the others may do what names their kind."""
 INTERACTIVE_ONLY = frozenset({CredentialKind.INTERACTIVE})
 BEARER = "bearer "
-MAX_FAULT_BYTES = 5_000
-"""A status travels as metadata, of which clients take 8 KiB in all, counted after its encoding in Base64."""
+RECHECK_SECONDS = 5.0
+"""How long a stream may outlive its caller's right to it, besides what authentication takes for granted."""
 
-_caller: ContextVar[Caller] = ContextVar("caller")
-_origin: ContextVar["Origin"] = ContextVar("origin")
+_call: ContextVar["Call"] = ContextVar("call")
 
 
 class RateClass(StrEnum):
@@ -44,11 +42,6 @@ class RateClass(StrEnum):
     INGEST = "INGEST"
     SENSITIVE = "SENSITIVE"
     UNLIMITED = "UNLIMITED"
-
-
-RATE_CLASS_OF: Mapping[int, RateClass] = {
-    number: RateClass(name.removeprefix("RATE_CLASS_")) for name, number in permission_pb2.RateClass.items()
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +54,10 @@ class Origin:
     secret: str | None
     family: str = DIRECT_FAMILY
     """The contract family that the call came through; direct calls count as the product's own."""
+    wants_rate: bool = False
+    """Whether the answer tells the caller's rate, as gateways want it."""
+    is_charged: bool = True
+    """False: the call only prepares one that is charged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +79,113 @@ class Authenticate(Protocol):
         """Authenticates; `origin.secret` may be None."""
 
 
+class RateState(NamedTuple):
+    """What is left of the caller's rate. `reset` is the Unix time in seconds at which nothing is missing any more."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
+class Limiter(Protocol):
+    """Charges calls. Fails with RATE_LIMITED (metadata `retry_after_seconds`, `limit`, `remaining`, `reset`); then nothing was taken."""
+
+    async def charge(self, origin: Origin, rate: RateClass, caller: Caller, cost: int) -> RateState:
+        """Charges a caller; a cost of 0 is always granted, a negative one gives back."""
+
+    def charge_stranger(self, origin: Origin) -> RateState:
+        """Charges the address of a call without a valid credential."""
+
+
+class Call:
+    """The RPC that runs now: where it comes from, who calls, and what was paid for it."""
+
+    __slots__ = ("_access", "_authenticate", "_caller", "_limiter", "_paid", "origin", "rate_state")
+
+    def __init__(self, origin: Origin, authenticate: Authenticate, limiter: Limiter | None) -> None:
+        self.origin = origin
+        self.rate_state: RateState | None = None
+        self._authenticate = authenticate
+        self._limiter = limiter
+        self._access: Access | None = None
+        self._caller: Caller | None = None
+        self._paid = 0
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls; LookupError in RPCs that are public."""
+        if self._caller is None:
+            raise LookupError("the RPC is public")
+        return self._caller
+
+    async def admit(self, access: Access) -> None:
+        """Finds the caller and charges the call, also when the caller may not make it. Fails as authentication, limiter and access do."""
+        try:
+            caller = await self._authenticate(self.origin)
+        except LumetryError as failure:
+            if failure.reason is Reason.UNAUTHENTICATED and self._limiter is not None:
+                self.rate_state = self._limiter.charge_stranger(self.origin)
+            raise
+        refusal = find_refusal(access, caller)
+        if self._limiter is not None and access.rate is not RateClass.UNLIMITED:
+            # A call that ends here prepares none.
+            cost = 1 if self.origin.is_charged or refusal is not None else 0
+            try:
+                self.rate_state = await self._limiter.charge(self.origin, access.rate, caller, cost)
+            except LumetryError:
+                # Here the right to call comes first (contract workspace 1.6).
+                if access.rate is RateClass.SENSITIVE and refusal is not None:
+                    raise refusal from None
+                raise
+            self._paid = cost
+        if refusal is not None:
+            raise refusal
+        self._access, self._caller = access, caller
+
+    async def readmit(self) -> None:
+        """Finds the caller anew, for nothing. Does nothing in RPCs that are public."""
+        if self._access is not None:
+            caller = await self._authenticate(self.origin)
+            check_access(self._access, caller)
+            self._caller = caller
+
+    async def charge(self, cost: int) -> None:
+        """See `charge_current`."""
+        if self._limiter is None or self._access is None or self._access.rate is RateClass.UNLIMITED or not self.origin.is_charged:
+            return
+        paid = min(self._paid, cost)
+        self._paid -= paid
+        if cost == paid:
+            return
+        try:
+            self.rate_state = await self._limiter.charge(self.origin, self._access.rate, self.caller, cost - paid)
+        except LumetryError:
+            if paid:
+                await self._limiter.charge(self.origin, self._access.rate, self.caller, -paid)
+            raise
+
+
 def current_caller() -> Caller:
     """The authenticated caller of the RPC that runs now; only in RPCs that are not public."""
-    return _caller.get()
+    return _call.get().caller
 
 
 def current_origin() -> Origin:
     """Where the RPC that runs now comes from."""
-    return _origin.get()
+    return _call.get().origin
+
+
+async def charge_current(cost: int) -> None:
+    """Charges the RPC that runs now for `cost` batches, all or none; the first one of a call was charged with its admission.
+
+    Fails with RATE_LIMITED.
+    """
+    await _call.get().charge(cost)
+
+
+async def admit_current(access: Access) -> None:
+    """Admits the caller of a public RPC as if it had called one with this access. Fails as that one would."""
+    await _call.get().admit(access)
 
 
 def read_access(option: permission_pb2.AccessRule) -> Access:
@@ -103,42 +199,62 @@ def read_access(option: permission_pb2.AccessRule) -> Access:
         public=option.public,
         scope=option.scope,
         step_up=option.step_up,
-        rate=RATE_CLASS_OF[option.rate],
+        rate=RateClass(permission_pb2.RateClass.Name(option.rate).removeprefix("RATE_CLASS_")),
     )
 
 
 def check_access(access: Access, caller: Caller) -> None:
-    """Fails with PERMISSION_DENIED, INTERACTIVE_ONLY or STEP_UP_REQUIRED unless the caller may call.
+    """Fails with PERMISSION_DENIED, INTERACTIVE_ONLY or STEP_UP_REQUIRED unless the caller may call."""
+    refusal = find_refusal(access, caller)
+    if refusal is not None:
+        raise refusal
+
+
+def find_refusal(access: Access, caller: Caller) -> LumetryError | None:
+    """Why the caller may not call; None when it may.
 
     Machine credentials are bound to their RPCs by kind and need no permission there.
     """
     if caller.kind not in access.credentials:
         if access.credentials == INTERACTIVE_ONLY and caller.kind in (CredentialKind.API_TOKEN, CredentialKind.WORKSPACE_KEY):
-            raise LumetryError(Reason.INTERACTIVE_ONLY, "Only an interactive login may do this.")
-        raise LumetryError(Reason.PERMISSION_DENIED, "This kind of credential may not do this.", permission="")
+            return LumetryError(Reason.INTERACTIVE_ONLY, "Only an interactive login may do this.")
+        return LumetryError(Reason.PERMISSION_DENIED, "This kind of credential may not do this.", permission="")
     if caller.scopes is not None and access.scope not in caller.scopes:
-        raise LumetryError(Reason.PERMISSION_DENIED, f"The key lacks the scope {access.scope or 'for this'}.", permission="")
+        return LumetryError(Reason.PERMISSION_DENIED, f"The key lacks the scope {access.scope or 'for this'}.", permission="")
     if caller.kind in JUDGED_BY_PERMISSION and access.any_of and not access.any_of & caller.permissions:
         names = " or ".join(sorted(permission.value for permission in access.any_of))
-        raise LumetryError(Reason.PERMISSION_DENIED, f"The permission {names} is missing.", permission=names)
+        return LumetryError(Reason.PERMISSION_DENIED, f"The permission {names} is missing.", permission=names)
     if access.step_up and not caller.stepped_up:
-        raise LumetryError(Reason.STEP_UP_REQUIRED, "Step-up authentication required")
+        return LumetryError(Reason.STEP_UP_REQUIRED, "Step-up authentication required")
+    return None
 
 
 class RequestInterceptor(grpc.aio.ServerInterceptor):
     """Establishes origin and caller, refuses who may not call, and turns every failure into a documented status."""
 
-    def __init__(self, accesses: Mapping[str, Access], open_services: frozenset[str], authenticate: Authenticate) -> None:
+    def __init__(
+        self,
+        accesses: Mapping[str, Access],
+        open_services: frozenset[str],
+        authenticate: Authenticate,
+        limiter: Limiter | None = None,
+        *,
+        recheck_seconds: float = RECHECK_SECONDS,
+    ) -> None:
         """Builds the interceptor.
 
         Args:
             accesses: The access of each full method name.
             open_services: Services of the infrastructure (health, reflection) that carry no option and are open to all.
             authenticate: Finds callers.
+            limiter: Charges calls; None: nothing is limited.
+            recheck_seconds: How often the callers of streams are admitted anew.
         """
         self._accesses = accesses
         self._open_services = open_services
         self._authenticate = authenticate
+        self._limiter = limiter
+        self._recheck_seconds = recheck_seconds
 
     async def intercept_service(
         self,
@@ -160,10 +276,16 @@ class RequestInterceptor(grpc.aio.ServerInterceptor):
 
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:  # noqa: ANN401
             try:
-                await self._admit(method, context)
-                return await behaviour(request, context)
+                admitted = await self._admit(method, context)
+                if handler.request_streaming:
+                    with watching(request, admitted.readmit, self._recheck_seconds) as requests:
+                        response = await behaviour(requests, context)
+                else:
+                    response = await behaviour(request, context)
             except Exception as error:  # noqa: BLE001 -- the border: every failure becomes a status
                 await abort(context, error, method)
+            tell_rate(context, admitted)
+            return response
 
         return build(call, handler.request_deserializer, handler.response_serializer)
 
@@ -173,25 +295,44 @@ class RequestInterceptor(grpc.aio.ServerInterceptor):
 
         async def call(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:  # noqa: ANN401
             try:
-                await self._admit(method, context)
-                async for response in behaviour(request, context):
-                    yield response
+                admitted = await self._admit(method, context)
+                messages = request if handler.request_streaming else behaviour(request, context)
+                with watching(messages, admitted.readmit, self._recheck_seconds) as watched:
+                    async for response in behaviour(watched, context) if handler.request_streaming else watched:
+                        yield response
             except Exception as error:  # noqa: BLE001 -- the border: every failure becomes a status
                 await abort(context, error, method)
+            tell_rate(context, admitted)
 
         return build(call, handler.request_deserializer, handler.response_serializer)
 
-    async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> None:
-        origin = read_origin(context)
-        _origin.set(origin)
+    async def _admit(self, method: str, context: grpc.aio.ServicerContext[Any, Any]) -> Call:
+        call = Call(read_origin(context), self._authenticate, self._limiter)
+        _call.set(call)
         access = self._accesses.get(method)
         if access is None:
             raise LumetryError(Reason.PERMISSION_DENIED, "Nobody may do this.", permission="")
-        if access.public:
-            return
-        caller = await self._authenticate(origin)
-        check_access(access, caller)
-        _caller.set(caller)
+        if not access.public:
+            await call.admit(access)
+        return call
+
+
+def tell_rate(context: grpc.aio.ServicerContext[Any, Any], call: Call) -> None:
+    """Sends a gateway the caller's rate behind the answer."""
+    if call.origin.wants_rate and call.rate_state is not None:
+        context.set_trailing_metadata(to_rate_metadata(call.rate_state))
+
+
+def to_rate_metadata(state: RateState) -> tuple[tuple[str, str], ...]:
+    """The caller's rate as gateways read it."""
+    return tuple((f"x-ratelimit-{name}", str(value)) for name, value in zip(state._fields, state, strict=True))
+
+
+def find_rate(call: Call, error: LumetryError) -> RateState | None:
+    """The rate at a failure: that of the buckets that refused, else what the call was charged with last."""
+    if error.reason is Reason.RATE_LIMITED and "reset" in error.metadata:
+        return RateState(*(int(error.metadata[name]) for name in RateState._fields))
+    return call.rate_state
 
 
 def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
@@ -206,6 +347,8 @@ def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
         user_agent=entries.get("x-client-agent") or entries.get("user-agent"),
         secret=secret or None,
         family=entries.get("x-lumetry-family", DIRECT_FAMILY) if by_gateway else DIRECT_FAMILY,
+        wants_rate=by_gateway and "x-lumetry-family" in entries,
+        is_charged=not by_gateway or entries.get("x-lumetry-charge") != "0",
     )
 
 
@@ -229,40 +372,17 @@ async def abort(context: grpc.aio.ServicerContext[Any, Any], error: Exception, m
     """Ends a call with the status of its failure; a failure nobody foresaw is logged and shows nothing of itself."""
     if isinstance(error, grpc.aio.AbortError):
         raise error
+    call = _call.get(None)
     if not isinstance(error, LumetryError):
-        request_id = _origin.get(Origin("", None, None, None)).request_id
+        request_id = call.origin.request_id if call is not None else ""
         log.error("unexpected failure", method=method, request_id=request_id, exc_info=error)
         error = LumetryError(Reason.INTERNAL, "Something went wrong on our side.", request_id=request_id)
     status = to_status(error)
-    await context.abort(CODE_OF[error.reason], error.message, (("grpc-status-details-bin", status.SerializeToString()),))
-
-
-def to_status(error: LumetryError) -> status_pb2.Status:
-    """The rich status of a failure: one ErrorInfo, and a BadRequest when faults are named."""
-    code = CODE_OF[error.reason]
-    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=error.message)
-    details: list[Any] = [error_details_pb2.ErrorInfo(reason=error.reason.value, domain=ERROR_DOMAIN, metadata=error.metadata)]
-    if error.faults:
-        details.append(to_bad_request(error.faults))
-    for detail in details:
-        packed = any_pb2.Any()
-        packed.Pack(detail)
-        status.details.append(packed)
-    return status
-
-
-def to_bad_request(faults: Sequence[Fault]) -> error_details_pb2.BadRequest:
-    """The faults in order, as many as a client with the usual limits can receive; the last one tells of the rest."""
-    bad_request = error_details_pb2.BadRequest()
-    size = 0
-    for position, fault in enumerate(faults):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=fault.path, description=fault.message)
-        size += violation.ByteSize()
-        if size > MAX_FAULT_BYTES:
-            bad_request.field_violations.add(description=f"{len(faults) - position} more faults")
-            break
-        bad_request.field_violations.append(violation)
-    return bad_request
+    metadata: tuple[tuple[str, str | bytes], ...] = (("grpc-status-details-bin", status.SerializeToString()),)
+    rate = find_rate(call, error) if call is not None and call.origin.wants_rate else None
+    if rate is not None:
+        metadata += to_rate_metadata(rate)
+    await context.abort(CODE_OF[error.reason], error.message, metadata)
 
 
 def contract_name(name: str) -> str:

@@ -40,4 +40,6 @@ def configure_logging(level: str = "INFO", stream: TextIO | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(number)
+    # At DEBUG it writes every statement with its parameters, digests and texts of users among them.
+    logging.getLogger("aiosqlite").setLevel(max(logging.INFO, number))
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -10,7 +10,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from lumetry.access.v1 import permission_pb2
-from lumetry_core.runtime.interceptors import Access, Authenticate, RequestInterceptor, read_access
+from lumetry_core.runtime.interceptors import RECHECK_SECONDS, Access, Authenticate, Limiter, RequestInterceptor, read_access
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 OPEN_SERVICES = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME})
@@ -51,6 +51,8 @@ def build_server(
     authenticate: Authenticate,
     *,
     reflect: bool,
+    limiter: Limiter | None = None,
+    recheck_seconds: float = RECHECK_SECONDS,
 ) -> Server:
     """Builds and binds a server.
 
@@ -60,12 +62,14 @@ def build_server(
         accesses: What `read_accesses` gives for these services.
         authenticate: Finds callers.
         reflect: Whether to offer the reflection service.
+        limiter: Charges calls; None: nothing is limited.
+        recheck_seconds: How often the callers of streams are admitted anew.
 
     Raises:
         RuntimeError: The address cannot be bound.
     """
     server = grpc.aio.server(
-        interceptors=[RequestInterceptor(accesses, OPEN_SERVICES, authenticate)],
+        interceptors=[RequestInterceptor(accesses, OPEN_SERVICES, authenticate, limiter, recheck_seconds=recheck_seconds)],
         options=[
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

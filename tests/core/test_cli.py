@@ -21,6 +21,7 @@ from lumetry_core.config import Config
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.database import open_database
+from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.supervisor import lock
 
@@ -117,6 +118,71 @@ def test_token_create_narrows_the_permissions(run: Run, data_dir: Path) -> None:
 def test_token_create_tells_what_is_wrong(run: Run, arguments: list[str], exit_code: int, said: str) -> None:
     """Every fault is named on standard error; nothing that could be taken for a token is printed."""
     assert said in failed(run("token", "create", *arguments), exit_code)
+
+
+def test_token_create_for_logs(run: Run, data_dir: Path) -> None:
+    """A log key belongs to the default project unless another is named, and opens its logs at once."""
+    output = succeeded(run("token", "create", "--name", "web", "--family", "logs"))
+    assert re.fullmatch(r"ll_[0-9a-f]{48}\n", output)
+    caller = authenticate(data_dir, output.strip())
+    assert (caller.kind, caller.permissions, caller.environment) == (
+        CredentialKind.LOG_KEY,
+        {Permission.INGEST_LOGS, Permission.VIEW_LOGS},
+        "production",
+    )
+    second = succeeded(run("token", "create", "--name", "api", "--family", "logs", "--project", "default"))
+    assert authenticate(data_dir, second.strip()).project_id == caller.project_id
+    assert "Project attic does not exist" in failed(run("token", "create", "--name", "x", "--family", "logs", "--project", "attic"), 1)
+    assert "Another log key has the name web" in failed(run("token", "create", "--name", "web", "--family", "logs"), 1)
+
+
+def test_token_create_for_the_workspace(run: Run, data_dir: Path) -> None:
+    """A workspace key has the scopes that are named and the mode of the deployment."""
+    command = ("token", "create", "--name", "ci", "--family", "workspace")
+    live = succeeded(run(*command, "--scopes", "projects:write, logs:read"))
+    assert re.fullmatch(r"alm_live_[0-9a-f]{48}\n", live)
+    caller = authenticate(data_dir, live.strip())
+    assert (caller.kind, caller.user_name, caller.scopes) == (
+        CredentialKind.WORKSPACE_KEY,
+        "admin",
+        {"projects:read", "projects:write", "logs:read"},
+    )
+    assert succeeded(run(*command, environ={"LUMETRY_ENV": "test"})).startswith("alm_test_")
+    assert "scopes[0]: is not a scope: sky:read" in failed(run(*command, "--scopes", "sky:read"), 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--family", "logs", "--permissions", "CanViewLogs"], "--permissions is for --family lumetry"),
+        (["--family", "workspace", "--project", "default"], "--project is for --family logs"),
+        (["--scopes", "user:read"], "--scopes is for --family workspace"),
+    ],
+)
+def test_token_create_refuses_options_of_other_families(run: Run, arguments: list[str], said: str) -> None:
+    """An option that would change nothing is a mistake."""
+    assert said in failed(run("token", "create", "--name", "x", *arguments), 2)
+
+
+def test_token_list_and_revoke(run: Run, data_dir: Path) -> None:
+    """The operator sees the tokens of a user and ends one, whose secret then opens nothing."""
+    secrets = [succeeded(run("token", "create", "--name", name)).strip() for name in ("first", "second")]
+    assert succeeded(run("token", "list")) == f"2\t{secrets[1][:12]}\tlasting\tsecond\n1\t{secrets[0][:12]}\tlasting\tfirst\n"
+    assert succeeded(run("token", "revoke", "1")) == ""
+    assert re.search(rf"^1\t{secrets[0][:12]}\trevoked \S+Z\tfirst$", succeeded(run("token", "list")), re.MULTILINE)
+    with pytest.raises(LumetryError):
+        authenticate(data_dir, secrets[0])
+    assert authenticate(data_dir, secrets[1]).user_name == "admin"
+    assert "API token 9 does not exist" in failed(run("token", "revoke", "9"), 1)
+
+
+def test_org_list_and_user_list(run: Run) -> None:
+    """Organizations and their users are listed, one per line."""
+    succeeded(run("org", "create", "Branch Office"))
+    succeeded(run("user", "create", "eve", "--role", "Viewer", "--role", "Ingest", "--org", "branch office", stdin="s3cret pass word\n"))
+    assert succeeded(run("org", "list")) == "1\tdefault\tDefault\n2\tbranch-office\tBranch Office\n"
+    assert succeeded(run("user", "list", "--org", "Default")) == "1\tactive\tAdmin\tadmin\n"
+    assert succeeded(run("user", "list", "--org", "Branch Office")) == "2\tactive\tIngest,Viewer\teve\n"
 
 
 def test_org_and_user_create_make_a_second_organization(run: Run, data_dir: Path) -> None:

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from lumetry_core.access.model import RateSettings
+from lumetry_core.access.rates import build_limits
 from lumetry_core.config import MASK, Config, ConfigError, describe, load
 from lumetry_core.metrics.model import Settings as MetricSettings
 
@@ -86,6 +88,11 @@ def test_load_names_every_fault_at_once(file: Path) -> None:
         ("auth", "access_token_minutes", (0, 61)),
         ("auth", "refresh_token_days", (0, 91)),
         ("rate", "login_per_minute", (0,)),
+        ("rate", "ingest_per_second", (0,)),
+        ("rate", "other_per_second", (0,)),
+        ("rate", "organization_factor", (0,)),
+        ("logs", "key_rpm", (-1,)),
+        ("logs", "org_rpm", (-1,)),
         ("ingest", "max_queued_points", (9_999,)),
         ("retention", "points_days", (0,)),
         ("retention", "five_minute_days", (0,)),
@@ -180,9 +187,36 @@ def test_describe_gives_a_file_that_means_the_same(file: Path) -> None:
 def test_describe_shows_every_field() -> None:
     """Each field and section appears unless it has no value."""
     shown = tomllib.loads("\n".join(describe(Config())))
-    expected = {each.name for each in fields(Config) if getattr(Config(), each.name) is not None}
+    expected = {each.name for each in fields(Config) if getattr(Config(), each.name) is not None} - {"containers"}
     assert set(shown) == expected
     for each in fields(Config):
+        if each.name == "containers":  # Docker's own variables, which no file holds
+            continue
         value = getattr(Config(), each.name)
         if is_dataclass(value):
             assert set(shown[each.name]) == {field.name for field in fields(value)}
+
+
+def test_load_reads_the_limits_of_callers() -> None:
+    """They stand under the names of the contracts; those of the workspace can be switched off, but not in production."""
+    assert (Config().rate.ingest_per_second, Config().rate.other_per_second, Config().rate.organization_factor) == (2000, 200, 10)
+    assert (Config().logs.key_rpm, Config().logs.org_rpm, Config().is_production) == (1800, 6000, True)
+    environ = {
+        "LUMETRY_RATE_OTHER_PER_SECOND": "50",
+        "LUMETRY_RATE_INGEST_PER_SECOND": "100",
+        "LUMETRY_RATE_ORGANIZATION_FACTOR": "2",
+        "LUMETRY_LOGS_KEY_RPM": "60",
+        "LUMETRY_LOGS_ORG_RPM": "0",
+        "DISABLE_RATE_LIMIT": "1",
+    }
+    config = load({}, environ, None)
+    assert config.limits == build_limits(
+        RateSettings(ingest_per_second=100, other_per_second=50, organization_factor=2),
+        logs_key_rpm=60,
+        logs_organization_rpm=0,
+        limits_workspace=True,
+    )
+    config = load({}, {"DISABLE_RATE_LIMIT": "1", "LUMETRY_ENV": "test"}, None)
+    assert config.limits == build_limits(RateSettings(), logs_key_rpm=1800, logs_organization_rpm=6000, limits_workspace=False)
+    assert faults_of({}, {"LUMETRY_ENV": "staging"}, None) == ["env: must be one of production, development, test"]
+    assert load({}, {"LUMETRY_DISABLE_RATE_LIMIT": "1"}, None) == Config()

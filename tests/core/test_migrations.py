@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -75,12 +76,32 @@ async def test_upgrade_keeps_row_numbers_unique_for_ever(empty_url: str) -> None
     def insert_and_delete(connection: Connection) -> list[int]:
         numbers = []
         for _ in range(2):
-            insert = text("INSERT INTO organizations (name, name_key, create_time) VALUES ('a', 'a', 0) RETURNING id")
+            insert = text("INSERT INTO organizations (name, name_key, slug, create_time) VALUES ('a', 'a', 'a', 0) RETURNING id")
             numbers.append(connection.execute(insert).scalar_one())
             connection.execute(text("DELETE FROM organizations"))
         return numbers
 
     assert read(empty_url, insert_and_delete) == [1, 2]
+
+
+async def test_upgrade_of_a_filled_database_keeps_its_rows(empty_url: str) -> None:
+    """Organizations of the first schema get addresses, of equal ones the later a number; roles were last changed when they were made."""
+
+    def fill(connection: Connection) -> None:
+        config = configure()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for name in ("Zürich Ops!", "Zürich  Ops", "***"):
+            insert = text("INSERT INTO organizations (name, name_key, create_time) VALUES (:name, :name, 7)")
+            connection.execute(insert, {"name": name})
+        insert = "INSERT INTO roles (organization_id, name, name_key, is_built_in, create_time) VALUES (1, 'Admin', 'admin', :yes, 7)"
+        connection.execute(text(insert), {"yes": True})
+
+    run_in_thread(lambda: run_on(empty_url, fill))
+    run_in_thread(lambda: upgrade(empty_url))
+    slugs = read(empty_url, lambda connection: connection.execute(text("SELECT slug FROM organizations ORDER BY id")).scalars().all())
+    assert slugs == ["zurich-ops", "zurich-ops-2", "organization"]
+    assert read(empty_url, lambda connection: connection.execute(text("SELECT description, update_time FROM roles")).one()) == (None, 7)
 
 
 async def test_upgrade_twice_changes_nothing(empty_url: str) -> None:

@@ -3,6 +3,7 @@
 import msgspec
 
 from gateway.contracts.lumetry.values import Time, optional_value
+from gateway.transcode.failures import Failure, Reason
 from gateway.transcode.request import Request
 from gateway.transcode.times import format_time
 from lumetry.access.v1 import access_service_pb2, permission_pb2
@@ -30,6 +31,13 @@ class LogoutBody(msgspec.Struct, rename="camel"):
     """Which session ends; without it the caller's own."""
 
     refresh_token: str | None = None
+
+
+class PasswordBody(msgspec.Struct, rename="camel"):
+    """The password there is, and the next one."""
+
+    current_password: str = ""
+    new_password: str = ""
 
 
 class Tokens(msgspec.Struct, rename="camel"):
@@ -77,6 +85,12 @@ def decode_logout(request: Request) -> access_service_pb2.LogoutRequest:
     return access_service_pb2.LogoutRequest(refresh_token=request.body(LogoutBody, optional=True).refresh_token or "")
 
 
+def decode_change_password(request: Request) -> access_service_pb2.ChangePasswordRequest:
+    """2.2 `POST /api/auth/password`."""
+    body = request.body(PasswordBody)
+    return access_service_pb2.ChangePasswordRequest(current_password=body.current_password, new_password=body.new_password)
+
+
 def encode_nothing(_reply: object, _asked: object) -> None:
     """The answer of routes that return nothing."""
 
@@ -87,7 +101,9 @@ def decode_me(_request: Request) -> access_service_pb2.GetMeRequest:
 
 
 def encode_me(reply: access_service_pb2.GetMeResponse, _asked: object) -> Me:
-    """2.3 the caller."""
+    """2.3 the caller. Workspace keys belong to other families (contract workspace 1.3)."""
+    if reply.credential.kind == permission_pb2.CREDENTIAL_KIND_WORKSPACE_KEY:
+        raise Failure(Reason.PERMISSION_DENIED, "This kind of credential may not do this.", from_core=True)
     user = reply.user
     return Me(
         id=user.id,

@@ -1,19 +1,26 @@
-"""What operators and their tools ask: health, readiness, figures and the OpenAPI document (contract lumetry 1.1)."""
+"""What operators and their tools ask: health, readiness, figures, the OpenAPI documents and their page (contract lumetry 1.1)."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 from aiohttp import web
 from prometheus_client import generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from gateway.console.files import read_file
 from gateway.transcode.channel import find_rpc
 from gateway.transcode.failures import Failure, Reason
 from gateway.transcode.handling import json_response
 from gateway.transcode.request import Request
+from gateway.transcode.routes import Handle, Route
 from lumetry.runtime.v1 import status_service_pb2
 
 GET_READINESS = find_rpc(status_service_pb2.DESCRIPTOR, "StatusService", "GetReadiness")
 READ_METRICS = find_rpc(status_service_pb2.DESCRIPTOR, "StatusService", "ReadMetrics")
 DEADLINE_SECONDS = 5.0
+DESCRIBED_FAMILIES = ("lumetry", "logs", "monitoring", "workspace")
+PAGE_FILES = (("/docs/api", "api.html"), ("/docs/api/page.css", "api.css"), ("/docs/api/page.js", "api.js"))
 
 
 class Health(msgspec.Struct):
@@ -50,6 +57,39 @@ async def answer_metrics(request: Request) -> web.Response:
     return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
-async def answer_openapi(request: Request) -> web.Response:
-    """`GET /openapi.json`: the document made of the route rows."""
-    return web.Response(body=request.services.openapi, content_type="application/json")
+def document_of(name: str) -> Handle:
+    """Answers with an OpenAPI document: of a family, or `all`."""
+
+    async def answer(request: Request) -> web.Response:
+        return web.Response(body=request.services.documents[name], content_type="application/json")
+
+    return answer
+
+
+def page_file(name: str) -> Handle:
+    """Answers with a file of the API page."""
+
+    async def answer(_request: Request) -> web.Response:
+        file = read_file(name)
+        return web.Response(body=file.body, headers=file.headers)
+
+    return answer
+
+
+DOCUMENTATION: Sequence[Route] = (
+    Route(method="GET", path="/openapi.json", heading="OpenAPI document", handle=document_of("all"), answer=dict[str, Any]),
+    *(
+        Route(
+            method="GET",
+            path=f"/openapi/{family}.json",
+            heading="OpenAPI document of a family",
+            handle=document_of(family),
+            answer=dict[str, Any],
+        )
+        for family in DESCRIBED_FAMILIES
+    ),
+    *(
+        Route(method="GET", path=path, heading="API page", handle=page_file(name), media_type=read_file(name).media_type)
+        for path, name in PAGE_FILES
+    ),
+)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from gateway.contracts.lumetry import (
     access,
@@ -19,6 +18,9 @@ from gateway.contracts.lumetry import (
     system_alerts,
     violations,
 )
+from gateway.contracts.lumetry.access_routes import ACCESS_ROUTES
+from gateway.contracts.lumetry.audit_routes import AUDIT_ROUTES
+from gateway.contracts.lumetry.oidc_routes import OIDC_ROUTES
 from gateway.contracts.lumetry.values import Page
 from gateway.transcode.channel import Rpc, find_rpc
 from gateway.transcode.lanes import INGEST_COLUMNS
@@ -90,13 +92,7 @@ OPERATIONS = (
         handle=operations.answer_metrics,
         media_type="text/plain",
     ),
-    Route(
-        method="GET",
-        path="/openapi.json",
-        heading="OpenAPI document",
-        handle=operations.answer_openapi,
-        answer=dict[str, Any],
-    ),
+    *operations.DOCUMENTATION,
 )
 
 ACCESS = (
@@ -510,6 +506,8 @@ STREAM = (
 ROUTES: Sequence[Route] = (
     *OPERATIONS,
     *ACCESS,
+    *OIDC_ROUTES,
+    *ACCESS_ROUTES,
     *METRICS,
     *RULES,
     *ALERTS,
@@ -519,4 +517,5 @@ ROUTES: Sequence[Route] = (
     *EVALUATION_JOBS,
     *COLLECTORS,
     *STREAM,
+    *AUDIT_ROUTES,
 )

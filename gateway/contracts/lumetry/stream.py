@@ -47,7 +47,7 @@ async def stream_events(request: Request) -> web.StreamResponse:
     topics = read_topics(request.query(StreamFilters).topics or "")
     last_id = request.http.headers.get("Last-Event-ID", "").strip()
     known = EVENT_ID.fullmatch(last_id) is not None
-    await request.core.check_access(WATCH_EVENTS, request.metadata)
+    await request.core.check_access(WATCH_EVENTS, request.metadata, charged=False)
     watching = request.core.watch(
         WATCH_EVENTS, event_service_pb2.WatchEventsRequest(topics=topics, after_id=int(last_id) if known else None), request.metadata
     )

@@ -1,1 +1,1 @@
-"""The envelope family below `/api/v1`. It has no routes yet; unknown paths there already answer in its shape."""
+"""The envelope family: everything below `/api/v1` that no other family claims."""

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 
 from lumetry_core.access.model import AuditEntry
-from lumetry_core.access.redaction import redact
+from lumetry_core.access.redaction import redact, redact_text
 from lumetry_core.access.store import audit as store
-from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.database import Transaction
 
 REVISED_TYPES = frozenset(
@@ -41,6 +41,8 @@ REVISED_TYPES = frozenset(
 """The entity types that have a history (contract lumetry 18)."""
 
 SYSTEM_NAME = "system"
+MAX_ENTITY_ID_LENGTH = 300
+LOST = "\ufffd"
 
 
 async def record_audit(
@@ -63,14 +65,14 @@ async def record_audit(
     entry = AuditEntry(
         action=action,
         entity_type=entity_type,
-        entity_id=storable(str(entity_id), 300),
+        entity_id=readable(str(entity_id), MAX_ENTITY_ID_LENGTH),
         old_values_json=to_json(before),
         new_values_json=to_json(after),
         actor_user_id=caller.user_id,
-        actor_name=actor_name(caller),
-        address=None if caller.address is None else storable(caller.address, 64),
-        user_agent=None if caller.user_agent is None else storable(caller.user_agent, 256),
-        correlation_id=None if caller.request_id is None else storable(caller.request_id, 128),
+        actor_name=readable(actor_name(caller), 100),
+        address=None if caller.address is None else readable(caller.address, 64),
+        user_agent=None if caller.user_agent is None else readable(caller.user_agent, 256),
+        correlation_id=None if caller.request_id is None else readable(caller.request_id, 128),
         create_time=now,
     )
     await store.insert_entry(tx, caller.organization_id, entry)
@@ -89,7 +91,13 @@ def actor_name(caller: Caller) -> str:
     """Who acted, for people."""
     if caller.user_name is not None:
         return caller.user_name
-    return SYSTEM_NAME if caller.collector_id is None else f"collector {caller.collector_id}"
+    if caller.collector_id is not None:
+        return f"collector {caller.collector_id}"
+    if caller.source_id is not None:
+        return f"external alert source {caller.source_id}"
+    if caller.kind is CredentialKind.LOG_KEY:
+        return f"log key {caller.credential_id}"
+    return SYSTEM_NAME if caller.kind is None else f"user {caller.user_id}"
 
 
 def to_json(values: Mapping[str, Any] | None) -> str | None:
@@ -99,6 +107,14 @@ def to_json(values: Mapping[str, Any] | None) -> str | None:
     return msgspec.json.encode(redact(msgspec.to_builtins(values, str_keys=True))).decode()
 
 
+def readable(text: str, length: int) -> str:
+    """Text as it may stand in the log: storable, without secrets, at most so long."""
+    return storable(redact_text(text), length)
+
+
 def storable(text: str, length: int) -> str:
-    """Text as every database takes it: without NUL, at most so long."""
-    return text.replace("\0", "")[:length]
+    """Text as every database takes it and no line or terminal is broken by it, at most so long.
+
+    What cannot be printed, from line ends to halves of characters, leaves the mark of a lost character.
+    """
+    return "".join(character if character.isprintable() else LOST for character in text[:length])

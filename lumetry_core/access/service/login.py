@@ -1,18 +1,20 @@
-"""Logging in: the one verb that spans transactions, since checking a password is slow and must not hold one open."""
+"""Logging in and changing passwords: the verbs that span transactions, since checking a password is slow and must not hold one open."""
 
 from lumetry_core.access.login_rate import LoginRate
-from lumetry_core.access.model import MAX_USERNAME_LENGTH, USERNAME, RateSettings, Settings, TokenPair, name_key, unauthenticated
-from lumetry_core.access.passwords import PasswordChecker
+from lumetry_core.access.model import MAX_USERNAME_LENGTH, USERNAME, RateSettings, Settings, TokenPair, invalid, name_key, unauthenticated
+from lumetry_core.access.passwords import PasswordChecker, hash_password
 from lumetry_core.access.service.sessions import record_failed_login, refresh_session, start_session
+from lumetry_core.access.service.users import change_password, check_password
 from lumetry_core.access.store import users as user_store
+from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
-from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.errors import Faults, LumetryError, Reason
 from lumetry_core.runtime.interceptors import Origin
 
 
 class LoginDesk:
-    """Takes passwords and refresh tokens, gives access tokens."""
+    """Takes passwords and refresh tokens, gives access tokens and new passwords."""
 
     def __init__(self, database: Database, clock: Clock, settings: Settings, rates: RateSettings) -> None:
         self._database = database
@@ -54,3 +56,24 @@ class LoginDesk:
         if pair is None:
             raise unauthenticated()
         return pair
+
+    async def change_password(self, caller: Caller, current_password: str, new_password: str) -> None:
+        """Gives the caller another password and ends the caller's other sessions.
+
+        Fails with VALIDATION_FAILED (`currentPassword`, `newPassword`), RATE_LIMITED, STORE_UNAVAILABLE.
+        """
+        faults = Faults()
+        check_password(faults, "newPassword", new_password)
+        faults.raise_if_any()
+        key = (name_key(caller.user_name or ""), caller.address or "")
+        wait_seconds = self._rate.admit(key, self._clock.now())
+        if wait_seconds:
+            raise LumetryError(Reason.RATE_LIMITED, "Too many attempts.", retry_after_seconds=str(wait_seconds))
+        async with self._database.read() as tx:
+            candidate = await user_store.find_login_candidate(tx, caller.user_name or "")
+        right = await self._passwords.check(candidate.password_hash if candidate else None, current_password)
+        if candidate is None or not right:
+            raise invalid("currentPassword", "is wrong")
+        password_hash = await hash_password(new_password)
+        async with self._database.write() as tx:
+            await change_password(tx, caller, candidate, password_hash, self._clock.now())

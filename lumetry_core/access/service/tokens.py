@@ -1,6 +1,7 @@
 """API tokens: long-lived credentials that act for their owner."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from lumetry_core.access.model import (
@@ -12,6 +13,7 @@ from lumetry_core.access.model import (
     in_order,
 )
 from lumetry_core.access.service.audit import record_audit
+from lumetry_core.access.service.grants import choose_permissions
 from lumetry_core.access.service.users import read_user
 from lumetry_core.access.store import tokens as store
 from lumetry_core.access.store import users as user_store
@@ -19,6 +21,14 @@ from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason, not_found
 from lumetry_core.runtime.identifiers import digest_secret, new_secret, visible_prefix
+
+
+@dataclass(frozen=True, slots=True)
+class ListedToken:
+    """A token with what it may do now."""
+
+    token: ApiToken
+    effective_permissions: frozenset[Permission]
 
 
 async def create_api_token(
@@ -55,7 +65,7 @@ async def create_api_token(
     subset = None
     if permissions is not None:
         held = await user_store.read_user_permissions(tx, owner.organization_id, owner.id)
-        subset = choose_permissions(faults, permissions, held)
+        subset = choose_subset(faults, permissions, held)
     faults.raise_if_any()
     secret = new_secret(PREFIX_OF[CredentialKind.API_TOKEN])
     token = await store.insert_token(
@@ -71,6 +81,26 @@ async def create_api_token(
     )
     await record_audit(tx, caller, "ApiToken.Created", "ApiToken", token.id, now, after=audited(token))
     return token, secret
+
+
+async def list_api_tokens(tx: Transaction, caller: Caller, user_id: int | None) -> list[ListedToken]:
+    """All tokens of a user, dead ones included, newest first.
+
+    Args:
+        user_id: None: the caller. Another's tokens are shown to those who manage users.
+
+    Fails with PERMISSION_DENIED, NOT_FOUND.
+    """
+    if user_id not in (None, caller.user_id) and not caller.may(Permission.MANAGE_USERS):
+        raise LumetryError(Reason.PERMISSION_DENIED, "The permission CanManageUsers is missing.", permission=Permission.MANAGE_USERS.value)
+    owner = await read_user(tx, caller.organization_id, user_id or caller.user_id or 0)
+    held = await user_store.read_user_permissions(tx, owner.organization_id, owner.id)
+    return [ListedToken(token, effective(token, held)) for token in await store.list_tokens(tx, owner.organization_id, owner.id)]
+
+
+async def with_effective_permissions(tx: Transaction, token: ApiToken) -> ListedToken:
+    """A token with what the owner's current permissions leave of it."""
+    return ListedToken(token, effective(token, await user_store.read_user_permissions(tx, token.organization_id, token.user_id)))
 
 
 async def revoke_api_token(tx: Transaction, caller: Caller, token_id: int, now: datetime) -> ApiToken:
@@ -91,25 +121,24 @@ async def revoke_api_token(tx: Transaction, caller: Caller, token_id: int, now: 
     return after
 
 
+def effective(token: ApiToken, held: frozenset[Permission]) -> frozenset[Permission]:
+    """What a token may do when its owner holds these permissions."""
+    return held if token.permissions is None else held & token.permissions
+
+
 def check_manager(caller: Caller) -> None:
     """Fails with INTERACTIVE_ONLY unless a person, or the system at the operator's command, manages tokens."""
     if caller.kind not in (None, CredentialKind.INTERACTIVE):
         raise LumetryError(Reason.INTERACTIVE_ONLY, "Only an interactive login may do this.")
 
 
-def choose_permissions(faults: Faults, names: Sequence[str], held: frozenset[Permission]) -> frozenset[Permission]:
-    """The permissions of these names; notes faults under `permissions`."""
-    faults.check(bool(names), "permissions", "must name at least one permission")
-    chosen = set()
+def choose_subset(faults: Faults, names: Sequence[str], held: frozenset[Permission]) -> frozenset[Permission]:
+    """The permissions of these names; notes faults under `permissions`, also for those that the owner lacks."""
+    chosen = choose_permissions(faults, names)
     for position, name in enumerate(names):
-        permission = PERMISSION_BY_NAME.get(name)
-        if permission is None:
-            faults.add(f"permissions[{position}]", f"is not a permission: {name}")
-        elif permission not in held:
+        if PERMISSION_BY_NAME.get(name) in chosen - held:
             faults.add(f"permissions[{position}]", f"is not held by the owner: {name}")
-        else:
-            chosen.add(permission)
-    return frozenset(chosen)
+    return chosen
 
 
 def audited(token: ApiToken) -> dict[str, object]:

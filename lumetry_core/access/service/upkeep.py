@@ -1,13 +1,16 @@
 """What keeps the area's tables true and small."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from lumetry_core.access.service.authentication import Use
 from lumetry_core.access.store import audit as audit_store
 from lumetry_core.access.store import credentials as credential_store
+from lumetry_core.access.store import log_keys as log_key_store
 from lumetry_core.access.store import sessions as session_store
+from lumetry_core.access.store import source_credentials as source_store
 from lumetry_core.access.store import tokens as token_store
+from lumetry_core.access.store import workspace_keys as workspace_key_store
 from lumetry_core.runtime.caller import CredentialKind
 from lumetry_core.runtime.database import Transaction
 
@@ -15,14 +18,22 @@ KEPT_AFTER_END = timedelta(days=1)
 """How long ended login sessions and tokens are kept."""
 
 
+WRITERS: Mapping[CredentialKind, Callable[[Transaction, int, int, datetime], Awaitable[None]]] = {
+    CredentialKind.API_TOKEN: token_store.set_last_used,
+    CredentialKind.COLLECTOR: credential_store.set_last_used,
+    CredentialKind.COLLECTOR_ENROLLMENT: credential_store.set_last_used,
+    CredentialKind.EXTERNAL_SOURCE: source_store.set_last_used,
+    CredentialKind.LOG_KEY: log_key_store.set_last_used,
+    CredentialKind.WORKSPACE_KEY: workspace_key_store.set_last_used,
+}
+"""Where the last use of each kind of credential is kept; login sessions keep none."""
+
+
 async def record_uses(tx: Transaction, uses: Iterable[Use]) -> None:
     """Writes down when credentials were last used."""
     # In one order everywhere, so that two processes never wait for each other's rows.
     for use in sorted(uses, key=lambda use: (use.kind, use.credential_id)):
-        if use.kind is CredentialKind.API_TOKEN:
-            await token_store.set_last_used(tx, use.organization_id, use.credential_id, use.time)
-        else:
-            await credential_store.set_last_used(tx, use.organization_id, use.credential_id, use.time)
+        await WRITERS[use.kind](tx, use.organization_id, use.credential_id, use.time)
 
 
 async def drop_old(tx: Transaction, organization_id: int, audit_duration: timedelta, now: datetime) -> None:

@@ -1,12 +1,11 @@
-"""Organizations and their roles."""
+"""Organizations."""
 
-from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Column, String, Table, UniqueConstraint, func, insert, select
-from sqlalchemy.engine import Row
+from sqlalchemy import Column, String, Table, func, select
 
-from lumetry_core.access.model import MAX_NAME_LENGTH, Organization, Role, name_key, permissions_of_role
+from lumetry_core.access.model import MAX_NAME_LENGTH, MAX_SLUG_LENGTH, Organization, name_key
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
 
 organizations = Table(
@@ -15,34 +14,27 @@ organizations = Table(
     Column("id", Id, primary_key=True),
     Column("name", String(MAX_NAME_LENGTH), nullable=False),
     Column("name_key", String(2 * MAX_NAME_LENGTH), nullable=False, unique=True),
+    Column("slug", String(2 * MAX_SLUG_LENGTH), nullable=False, unique=True),
     Column("create_time", Time, nullable=False),
-    sqlite_autoincrement=True,
-)
-roles = Table(
-    "roles",
-    metadata,
-    Column("id", Id, primary_key=True),
-    Column("organization_id", BigInteger, nullable=False),
-    Column("name", String(64), nullable=False),
-    Column("name_key", String(128), nullable=False),
-    Column("is_built_in", Boolean, nullable=False),
-    Column("permissions", JSON(none_as_null=True)),
-    Column("create_time", Time, nullable=False),
-    UniqueConstraint("organization_id", "name_key"),
     sqlite_autoincrement=True,
 )
 
 
-async def insert_organization(tx: Transaction, name: str, now: datetime) -> Organization | None:
-    """Adds an organization; None when the name is taken."""
+async def insert_organization(tx: Transaction, name: str, slug: str, now: datetime) -> Organization | None:
+    """Adds an organization; None when the name or the slug is taken."""
     statement = (
         tx.insert(organizations)
-        .values(name=name, name_key=name_key(name), create_time=now)
-        .on_conflict_do_nothing(index_elements=["name_key"])
-        .returning(organizations.c.id)
+        .values(name=name, name_key=name_key(name), slug=slug, create_time=now)
+        .on_conflict_do_nothing()
+        .returning(organizations)
     )
-    identity = (await tx.execute(statement)).scalar_one_or_none()
-    return None if identity is None else Organization(identity, name, now)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else to_organization(row)
+
+
+async def list_organizations(tx: Transaction) -> list[Organization]:
+    """All organizations of the deployment, ascending by number."""
+    return [to_organization(row) for row in await tx.execute(select(organizations).order_by(organizations.c.id))]
 
 
 async def list_organization_ids(tx: Transaction) -> list[int]:
@@ -53,13 +45,19 @@ async def list_organization_ids(tx: Transaction) -> list[int]:
 async def find_organization(tx: Transaction, name: str) -> Organization | None:
     """The organization of a name."""
     row = (await tx.execute(select(organizations).where(organizations.c.name_key == name_key(name)))).one_or_none()
-    return None if row is None else Organization(row.id, row.name, row.create_time)
+    return None if row is None else to_organization(row)
+
+
+async def find_by_id(tx: Transaction, organization_id: int) -> Organization | None:
+    """The organization of a number."""
+    row = (await tx.execute(select(organizations).where(organizations.c.id == organization_id))).one_or_none()
+    return None if row is None else to_organization(row)
 
 
 async def first_organization(tx: Transaction) -> Organization | None:
     """The oldest organization: the operator's."""
     row = (await tx.execute(select(organizations).order_by(organizations.c.id).limit(1))).one_or_none()
-    return None if row is None else Organization(row.id, row.name, row.create_time)
+    return None if row is None else to_organization(row)
 
 
 async def count_organizations(tx: Transaction) -> int:
@@ -67,36 +65,6 @@ async def count_organizations(tx: Transaction) -> int:
     return int((await tx.execute(select(func.count()).select_from(organizations))).scalar_one())
 
 
-async def insert_built_in_roles(tx: Transaction, organization_id: int, names: Sequence[str], now: datetime) -> None:
-    """Adds built-in roles, whose permissions follow the product."""
-    await tx.execute(
-        insert(roles),
-        [
-            {
-                "organization_id": organization_id,
-                "name": name,
-                "name_key": name_key(name),
-                "is_built_in": True,
-                "permissions": None,
-                "create_time": now,
-            }
-            for name in names
-        ],
-    )
-
-
-async def list_roles(tx: Transaction, organization_id: int) -> list[Role]:
-    """The organization's roles, ascending by name."""
-    rows = await tx.execute(select(roles).where(roles.c.organization_id == organization_id).order_by(roles.c.name_key))
-    return [to_role(row) for row in rows]
-
-
-def to_role(row: Row[*tuple[object, ...]]) -> Role:
-    """Reads a row of `roles`."""
-    return Role(
-        id=row.id,
-        organization_id=row.organization_id,
-        name=row.name,
-        is_built_in=row.is_built_in,
-        permissions=permissions_of_role(row.name, None if row.is_built_in else row.permissions),
-    )
+def to_organization(row: Any) -> Organization:  # noqa: ANN401 -- rows carry their columns as attributes
+    """Reads a row of `organizations`."""
+    return Organization(row.id, row.name, row.slug, row.create_time)

@@ -56,6 +56,8 @@ class SessionToken:
     username: str
     is_usable: bool
     """The session is not revoked and its user is active."""
+    login_time: datetime
+    """When the session was started."""
     expire_time: datetime
     exchange_time: datetime | None
     """When a refresh token bought its successor."""
@@ -100,6 +102,7 @@ async def find_token(tx: Transaction, digest: bytes, use: TokenUse) -> SessionTo
             select(
                 login_tokens,
                 login_sessions.c.user_id,
+                login_sessions.c.create_time,
                 login_sessions.c.revoke_time,
                 users.c.username,
                 users.c.is_active,
@@ -120,6 +123,7 @@ async def find_token(tx: Transaction, digest: bytes, use: TokenUse) -> SessionTo
         user_id=row.user_id,
         username=row.username,
         is_usable=row.revoke_time is None and row.is_active,
+        login_time=row.create_time,
         expire_time=row.expire_time,
         exchange_time=row.exchange_time,
     )
@@ -152,17 +156,18 @@ async def revoke_session(tx: Transaction, organization_id: int, session_id: int,
     return (await tx.execute(statement.values(revoke_time=now))).rowcount == 1
 
 
-async def revoke_sessions_of(tx: Transaction, organization_id: int, user_id: int, now: datetime) -> None:
-    """Ends all sessions of a user."""
-    await tx.execute(
-        update(login_sessions)
-        .where(
-            login_sessions.c.organization_id == organization_id,
-            login_sessions.c.user_id == user_id,
-            login_sessions.c.revoke_time.is_(None),
-        )
-        .values(revoke_time=now)
+async def revoke_sessions_of(
+    tx: Transaction, organization_id: int, user_id: int, now: datetime, *, except_session_id: int | None = None
+) -> None:
+    """Ends all sessions of a user, but one that may be named."""
+    statement = update(login_sessions).where(
+        login_sessions.c.organization_id == organization_id,
+        login_sessions.c.user_id == user_id,
+        login_sessions.c.revoke_time.is_(None),
     )
+    if except_session_id is not None:
+        statement = statement.where(login_sessions.c.id != except_session_id)
+    await tx.execute(statement.values(revoke_time=now))
 
 
 async def delete_ended(tx: Transaction, organization_id: int, before: datetime) -> None:

@@ -84,6 +84,12 @@ async def find_token(tx: Transaction, organization_id: int, token_id: int) -> Ap
     return None if row is None else to_token(row)
 
 
+async def list_tokens(tx: Transaction, organization_id: int, user_id: int) -> list[ApiToken]:
+    """All tokens of a user, dead ones included, newest first."""
+    statement = select(api_tokens).where(api_tokens.c.organization_id == organization_id, api_tokens.c.user_id == user_id)
+    return [to_token(row) for row in await tx.execute(statement.order_by(api_tokens.c.id.desc()))]
+
+
 async def revoke_token(tx: Transaction, organization_id: int, token_id: int, now: datetime) -> bool:
     """Ends a token; False when it was revoked before."""
     statement = update(api_tokens).where(

@@ -1,10 +1,10 @@
 """Users and the roles they have."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, insert, select, text, update
+from sqlalchemy import BigInteger, Boolean, Column, Index, String, Table, func, or_, select, text, update
 
 from lumetry_core.access.model import (
     LOCAL_PROVIDER,
@@ -16,9 +16,10 @@ from lumetry_core.access.model import (
     name_key,
     permissions_of_role,
 )
-from lumetry_core.access.store.organizations import roles
+from lumetry_core.access.store.roles import add_roles, roles, user_roles
 from lumetry_core.runtime.caller import Permission
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
+from lumetry_core.runtime.paging import Page
 
 users = Table(
     "users",
@@ -37,13 +38,6 @@ users = Table(
     Column("last_login_time", Time),
     Index("ix_users_organization_id_name_key", "organization_id", "name_key"),
     sqlite_autoincrement=True,
-)
-user_roles = Table(
-    "user_roles",
-    metadata,
-    Column("organization_id", BigInteger, primary_key=True),
-    Column("user_id", BigInteger, primary_key=True),
-    Column("role_id", BigInteger, primary_key=True),
 )
 
 
@@ -65,11 +59,12 @@ async def insert_user(
     username: str,
     email: str | None,
     display_name: str | None,
+    auth_provider_type: str,
     password_hash: str | None,
     role_ids: Iterable[int],
     now: datetime,
 ) -> int | None:
-    """Adds an active local user with roles; None when the name is taken."""
+    """Adds an active user with roles; None when the name is taken."""
     statement = (
         tx.insert(users)
         .values(
@@ -78,7 +73,7 @@ async def insert_user(
             name_key=name_key(username),
             email=email,
             display_name=display_name,
-            auth_provider_type=LOCAL_PROVIDER,
+            auth_provider_type=auth_provider_type,
             password_hash=password_hash,
             is_active=True,
             create_time=now,
@@ -89,11 +84,28 @@ async def insert_user(
     user_id = (await tx.execute(statement)).scalar_one_or_none()
     if user_id is None:
         return None
-    await tx.execute(
-        insert(user_roles),
-        [{"organization_id": organization_id, "user_id": user_id, "role_id": role_id} for role_id in role_ids],
-    )
+    await add_roles(tx, organization_id, user_id, role_ids)
     return int(user_id)
+
+
+async def update_user(
+    tx: Transaction, organization_id: int, user_id: int, *, email: str | None, display_name: str | None, is_active: bool
+) -> None:
+    """Replaces what a user says."""
+    await tx.execute(
+        update(users)
+        .where(users.c.organization_id == organization_id, users.c.id == user_id)
+        .values(email=email, display_name=display_name, is_active=is_active)
+    )
+
+
+async def set_password(tx: Transaction, organization_id: int, user_id: int, password_hash: str) -> None:
+    """Gives a user a password, who is a local one from then on."""
+    await tx.execute(
+        update(users)
+        .where(users.c.organization_id == organization_id, users.c.id == user_id)
+        .values(password_hash=password_hash, auth_provider_type=LOCAL_PROVIDER)
+    )
 
 
 async def find_user(tx: Transaction, organization_id: int, user_id: int) -> User | None:
@@ -108,13 +120,48 @@ async def find_user_by_name(tx: Transaction, username: str) -> User | None:
     return None if row is None else await read_user(tx, row)
 
 
+async def list_users(tx: Transaction, organization_id: int, search: str, page: Page, *, is_active: bool | None) -> tuple[list[User], int]:
+    """A page of the matching users, ascending by login name, and how many match."""
+    conditions = [users.c.organization_id == organization_id]
+    if is_active is not None:
+        conditions.append(users.c.is_active if is_active else ~users.c.is_active)
+    if search:
+        found = (column.icontains(search, autoescape=True) for column in (users.c.username, users.c.email, users.c.display_name))
+        conditions.append(or_(*found))
+    total_count = (await tx.execute(select(func.count()).select_from(users).where(*conditions))).scalar_one()
+    statement = select(users).where(*conditions).order_by(users.c.name_key).limit(page.size).offset(page.offset)
+    rows = list(await tx.execute(statement))
+    names = await read_role_names(tx, organization_id, [row.id for row in rows])
+    return [to_user(row, names.get(row.id, ())) for row in rows], int(total_count)
+
+
+async def count_active_users(tx: Transaction, organization_id: int) -> int:
+    """How many active users the organization has."""
+    statement = select(func.count()).select_from(users).where(users.c.organization_id == organization_id, users.c.is_active)
+    return int((await tx.execute(statement)).scalar_one())
+
+
 async def read_user(tx: Transaction, row: Any) -> User:  # noqa: ANN401 -- rows carry their columns as attributes
     """Completes a row of `users` with the names of the roles."""
-    names = await tx.execute(
-        select(roles.c.name)
-        .join(user_roles, (user_roles.c.organization_id == roles.c.organization_id) & (user_roles.c.role_id == roles.c.id))
-        .where(user_roles.c.organization_id == row.organization_id, user_roles.c.user_id == row.id)
+    names = await read_role_names(tx, row.organization_id, [row.id])
+    return to_user(row, names.get(row.id, ()))
+
+
+async def read_role_names(tx: Transaction, organization_id: int, user_ids: Sequence[int]) -> dict[int, list[str]]:
+    """The names of the roles of users, by user; users without roles are left out."""
+    rows = await tx.execute(
+        select(user_roles.c.user_id, roles.c.name)
+        .join(roles, (user_roles.c.organization_id == roles.c.organization_id) & (user_roles.c.role_id == roles.c.id))
+        .where(user_roles.c.organization_id == organization_id, user_roles.c.user_id.in_(user_ids))
     )
+    names: dict[int, list[str]] = {}
+    for row in rows:
+        names.setdefault(row.user_id, []).append(row.name)
+    return names
+
+
+def to_user(row: Any, role_names: Iterable[str]) -> User:  # noqa: ANN401 -- as above
+    """Reads a row of `users`."""
     return User(
         id=row.id,
         organization_id=row.organization_id,
@@ -123,7 +170,7 @@ async def read_user(tx: Transaction, row: Any) -> User:  # noqa: ANN401 -- rows 
         display_name=row.display_name,
         auth_provider_type=row.auth_provider_type,
         is_active=row.is_active,
-        roles=tuple(sorted(names.scalars())),
+        roles=tuple(sorted(role_names)),
         create_time=row.create_time,
         last_login_time=row.last_login_time,
     )
@@ -148,10 +195,19 @@ async def read_user_permissions(tx: Transaction, organization_id: int, user_id: 
     return frozenset[Permission]().union(*granted)
 
 
-async def list_active_user_ids(tx: Transaction, organization_id: int) -> list[int]:
-    """The organization's active users, ascending."""
-    statement = select(users.c.id).where(users.c.organization_id == organization_id, users.c.is_active).order_by(users.c.id)
-    return list((await tx.execute(statement)).scalars())
+async def read_active_permissions(tx: Transaction, organization_id: int) -> frozenset[Permission]:
+    """What the organization's active users may do, taken together."""
+    rows = await tx.execute(
+        select(roles.c.name, roles.c.is_built_in, roles.c.permissions).where(
+            roles.c.organization_id == organization_id,
+            select(users.c.id)
+            .join(user_roles, (user_roles.c.organization_id == users.c.organization_id) & (user_roles.c.user_id == users.c.id))
+            .where(users.c.organization_id == organization_id, users.c.is_active, user_roles.c.role_id == roles.c.id)
+            .exists(),
+        )
+    )
+    granted = (permissions_of_role(row.name, None if row.is_built_in else row.permissions) for row in rows)
+    return frozenset[Permission]().union(*granted)
 
 
 async def set_last_login(tx: Transaction, organization_id: int, user_id: int, now: datetime) -> None:

@@ -15,7 +15,7 @@ from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import BatchResult, PointInput, ingest_columns, ingest_points, invalid
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.errors import LumetryError, Reason
-from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.interceptors import charge_current, current_caller
 from lumetry_core.runtime.pipeline import answer_in_order
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -49,6 +49,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         batches = points = 0
         async for request in request_iterator:
             prefix = f"[{batches}]."
+            await charge_current(1)
             batch = await ingest_points(self._append, self._clock, current_caller(), read_points(request.points), prefix)
             batches += 1
             points += batch.accepted_count
@@ -81,6 +82,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
                 yield ingestion_service_pb2.StreamColumnsResponse(results=results)
 
     async def _ingest_columns(self, request: ingestion_service_pb2.IngestColumnsRequest) -> list[BatchResult]:
+        await charge_current(len(request.batch_sizes) or 1)
         columns = read_columns(request)
         dictionary = self._dictionaries.update(request.dictionary_id, read_definitions(request.series))
         if len(columns.indexes) and int(columns.indexes.max()) >= len(dictionary.definitions):

@@ -1,6 +1,6 @@
 import pytest
 
-from lumetry_core.access.model import BUILT_IN_ROLES, RateSettings, Settings, in_order, kind_of_secret, permissions_of_role
+from lumetry_core.access.model import BUILT_IN_ROLES, RateSettings, Settings, in_order, kind_of_secret, permissions_of_role, slug_of
 from lumetry_core.runtime.caller import CredentialKind, Permission
 
 HEX = "0123456789abcdef" * 3
@@ -13,7 +13,12 @@ HEX = "0123456789abcdef" * 3
         (f"lmt_{HEX}", CredentialKind.API_TOKEN),
         (f"lmtc_{HEX}", CredentialKind.COLLECTOR),
         (f"lmte_{HEX}", CredentialKind.COLLECTOR_ENROLLMENT),
-        (f"lmts_{HEX}", None),
+        (f"lmts_{HEX}", CredentialKind.EXTERNAL_SOURCE),
+        (f"ll_{HEX}", CredentialKind.LOG_KEY),
+        (f"alm_live_{HEX}", CredentialKind.WORKSPACE_KEY),
+        (f"alm_test_{HEX}", CredentialKind.WORKSPACE_KEY),
+        (f"alm_{HEX}", None),
+        (f"lmta_{HEX}", None),
         (f"lmt_{HEX}0", None),
         (f"lmt_{HEX.upper()}", None),
         (f"lmt_{HEX}\n", None),
@@ -59,6 +64,15 @@ def test_built_in_roles_as_documented() -> None:
         "Viewer": ["CanViewAlerts"],
         "Ingest": ["CanIngestMetrics", "CanIngestLogs"],
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [("Default", "default"), ("  Société Générale, S.A. ", "societe-generale-s-a"), ("東京", "organization"), ("a" * 70, "a" * 64)],
+)
+def test_slug_of_names(name: str, slug: str) -> None:
+    """What addresses can carry is kept of a name."""
+    assert slug_of(name) == slug
 
 
 @pytest.mark.parametrize("values", [{"access_token_minutes": 0}, {"access_token_minutes": 61}, {"refresh_token_days": 91}])

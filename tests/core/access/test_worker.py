@@ -4,12 +4,18 @@ from datetime import timedelta
 from lumetry_core.access.model import RateSettings, Settings, User
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.credentials import issue_collector_credential
+from lumetry_core.access.service.log_keys import create_log_key
 from lumetry_core.access.service.login import LoginDesk
+from lumetry_core.access.service.source_credentials import rotate_source_credential
 from lumetry_core.access.service.tokens import create_api_token
+from lumetry_core.access.service.workspace_keys import create_workspace_key
 from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.access.store.credentials import collector_credentials
+from lumetry_core.access.store.log_keys import log_keys
 from lumetry_core.access.store.sessions import login_sessions, login_tokens
+from lumetry_core.access.store.source_credentials import source_credentials
 from lumetry_core.access.store.tokens import api_tokens
+from lumetry_core.access.store.workspace_keys import workspace_keys
 from lumetry_core.access.worker import CredentialKeeper
 from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.clock import Clock
@@ -39,6 +45,34 @@ async def test_tick_writes_down_uses(database: Database, admin: User, clock: Clo
     clock.advance(seconds=1)
     second = clock.now()
     assert await use() == [second, second]
+
+
+async def test_tick_writes_down_uses_of_keys(database: Database, admin: User, clock: Clock, origin_of: Callable, rows: Callable) -> None:
+    """Keys show when they were last used so often that what is shown is never a minute old."""
+    system = system_caller(admin.organization_id)
+    async with database.write() as tx:
+        _, log_key = await create_log_key(
+            tx, system, name="web", project_id="p", environment="", access="", expire_time=None, now=clock.now()
+        )
+        _, workspace_key = await create_workspace_key(
+            tx, system, admin.id, name="ci", scopes=(), expire_time=None, production=True, now=clock.now()
+        )
+        source = await rotate_source_credential(tx, admin.organization_id, 7, clock.now())
+    authenticator = Authenticator(database, clock)
+    keeper = CredentialKeeper(database, authenticator)
+
+    async def use() -> list[object]:
+        for secret in (log_key, workspace_key, source):
+            await authenticator(origin_of(secret))
+        await keeper.tick(clock.now())
+        return [(await rows(table, "last_used_time"))[0]["last_used_time"] for table in (log_keys, workspace_keys, source_credentials)]
+
+    first = clock.now()
+    assert await use() == [first, first, first]
+    clock.advance(seconds=44)
+    assert await use() == [first, first, first]
+    second = clock.advance(seconds=1)
+    assert await use() == [second, second, first]
 
 
 async def test_tick_drops_what_is_over(

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 -- methods are named by the proto
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -15,20 +15,20 @@ from lumetry.incidents.v1 import event_service_pb2, event_service_pb2_grpc
 from lumetry.metrics.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from lumetry.runtime.v1 import status_service_pb2, status_service_pb2_grpc
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
-from lumetry_core.runtime.errors import Fault, LumetryError, Reason
+from lumetry_core.runtime.errors import Fault, LumetryError, Reason, to_bad_request, to_status
 from lumetry_core.runtime.interceptors import (
     NUMBER_OF,
     PERMISSION_OF,
     USER_CREDENTIALS,
     Access,
+    Authenticate,
+    Limiter,
     Origin,
     check_access,
     current_caller,
     current_origin,
     peer_address,
     read_access,
-    to_bad_request,
-    to_status,
 )
 from lumetry_core.runtime.server import build_server, read_accesses
 
@@ -47,10 +47,13 @@ class Stage:
     act: Callable[[], None] = lambda: None
     seen: list[tuple[Caller | None, Origin]] = field(default_factory=list)
     public: bool = False
+    work: Callable[[], Awaitable[None]] | None = None
 
-    def enter(self) -> None:
+    async def enter(self) -> None:
         self.seen.append((None if self.public else current_caller(), current_origin()))
         self.act()
+        if self.work is not None:
+            await self.work()
 
 
 class Status(status_service_pb2_grpc.StatusServiceServicer):
@@ -60,7 +63,7 @@ class Status(status_service_pb2_grpc.StatusServiceServicer):
         self.stage = stage
 
     async def GetReadiness(self, request: Any, context: Any) -> status_service_pb2.GetReadinessResponse:
-        self.stage.enter()
+        await self.stage.enter()
         return status_service_pb2.GetReadinessResponse(ready=True)
 
 
@@ -72,7 +75,7 @@ class Events(event_service_pb2_grpc.EventServiceServicer):
 
     async def WatchEvents(self, request: Any, context: Any) -> AsyncIterator[event_service_pb2.WatchEventsResponse]:
         yield event_service_pb2.WatchEventsResponse(id=1)
-        self.stage.enter()
+        await self.stage.enter()
         yield event_service_pb2.WatchEventsResponse(id=2)
 
 
@@ -83,7 +86,7 @@ class Ingestion(ingestion_service_pb2_grpc.IngestionServiceServicer):
         self.stage = stage
 
     async def StreamMetrics(self, requests: Any, context: Any) -> ingestion_service_pb2.StreamMetricsResponse:
-        self.stage.enter()
+        await self.stage.enter()
         return ingestion_service_pb2.StreamMetricsResponse(batch_count=len([each async for each in requests]))
 
 
@@ -95,13 +98,20 @@ async def authenticate(origin: Origin) -> Caller:
 
 
 @asynccontextmanager
-async def serving(stage: Stage, accesses: dict[str, Access]) -> AsyncIterator[grpc.aio.Channel]:
+async def serving(
+    stage: Stage,
+    accesses: dict[str, Access],
+    *,
+    limiter: Limiter | None = None,
+    by: Authenticate = authenticate,
+    recheck_seconds: float = 60.0,
+) -> AsyncIterator[grpc.aio.Channel]:
     services = {
         STATUS: (status_service_pb2_grpc.add_StatusServiceServicer_to_server, Status(stage)),
         EVENTS: (event_service_pb2_grpc.add_EventServiceServicer_to_server, Events(stage)),
         INGESTION: (ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server, Ingestion(stage)),
     }
-    server = build_server("127.0.0.1:0", services, accesses, authenticate, reflect=False)
+    server = build_server("127.0.0.1:0", services, accesses, by, reflect=False, limiter=limiter, recheck_seconds=recheck_seconds)
     await server.server.start()
     try:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

@@ -3,7 +3,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lumetry_core.runtime.pipeline import answer_in_order
+from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.pipeline import Watched, answer_in_order, watching
 
 
 async def feed(*requests: int) -> AsyncIterator[int]:
@@ -123,3 +124,74 @@ async def test_closing_gives_up_what_is_under_way() -> None:
     await answers.aclose()
     assert gates.cancelled == [1, 2]
     assert asyncio.all_tasks() == before
+
+
+async def never() -> AsyncIterator[int]:
+    yield 1
+    await asyncio.Event().wait()
+
+
+async def test_watched_gives_all_messages() -> None:
+    """Nothing ended them."""
+    assert [message async for message in Watched(feed(1, 2, 3))] == [1, 2, 3]
+
+
+async def test_watched_ends_at_the_next_message() -> None:
+    """A stream that always has messages ends as soon as what is being done with one is finished, and stays ended."""
+    watched = Watched(feed(1, 2, 3))
+    assert await anext(watched) == 1
+    watched.end(ValueError("gone"))
+    for _ in range(2):
+        with pytest.raises(ValueError, match="gone"):
+            await anext(watched)
+
+
+async def test_watched_ends_while_no_message_comes() -> None:
+    """The task that waits gets the failure and is not cancelled by it."""
+    watched = Watched(never())
+    await anext(watched)
+
+    async def wait() -> int:
+        with pytest.raises(ValueError, match="gone"):
+            await anext(watched)
+        await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=0)
+        task = asyncio.current_task()
+        return -1 if task is None else task.cancelling()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.wait([waiting], timeout=0)
+    watched.end(ValueError("gone"))
+    assert await waiting == 0
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+async def test_watched_lets_a_cancellation_pass(is_ended: bool) -> None:
+    """Who cancels the task is obeyed, also when the stream ends in the same moment."""
+    watched = Watched(never())
+    await anext(watched)
+    waiting = asyncio.create_task(anext(watched))  # type: ignore[arg-type]
+    await asyncio.wait([waiting], timeout=0)
+    if is_ended:
+        watched.end(ValueError("gone"))
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_watching_ends_the_messages_with_the_first_failed_check() -> None:
+    """A store that cannot be used is no failure. Checks end with the block."""
+    verdicts: list[Exception | None] = [None, LumetryError(Reason.STORE_UNAVAILABLE, "Later."), None, KeyError("gone"), None]
+    checked = 0
+
+    async def check() -> None:
+        nonlocal checked
+        checked += 1
+        verdict = verdicts[checked - 1]
+        if verdict is not None:
+            raise verdict
+
+    with watching(never(), check, 0.001) as watched:
+        await anext(watched)
+        with pytest.raises(KeyError, match="gone"):
+            await anext(watched)
+    assert checked == 4

@@ -1,4 +1,6 @@
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +47,7 @@ async def test_record_audit_of_an_update(database: Database, rows: Callable) -> 
             "old_values_json": before,
             "new_values_json": after,
             "address": "192.0.2.1",
-            "user_agent": "browser" + "x" * 249,
+            "user_agent": "browser\ufffd" + "x" * 248,
         }
     ]
     assert await rows(revisions, *(column.name for column in revisions.columns if column.name != "id")) == [
@@ -87,12 +89,43 @@ async def test_record_audit_rolls_back_with_its_change(database: Database, rows:
 
 
 async def test_record_audit_of_machines(database: Database, rows: Callable) -> None:
-    """The system and collectors act without a user."""
+    """The system and machine credentials act without a user, under a name that tells what they belong to."""
+    system = system_caller(7)
     collector = Caller(organization_id=7, kind=CredentialKind.COLLECTOR, collector_id="d97e2b99")
+    source = Caller(organization_id=7, kind=CredentialKind.EXTERNAL_SOURCE, source_id=3)
+    log_key = Caller(organization_id=7, kind=CredentialKind.LOG_KEY, credential_id=4)
     async with database.write() as tx:
-        await record_audit(tx, system_caller(7), "Alert.Closed", "Alert", 1, NOW)
-        await record_audit(tx, collector, "Collector.Enrolled", "Collector", "d97e2b99", NOW)
+        for caller in (system, collector, source, log_key):
+            await record_audit(tx, caller, "Alert.Closed", "Alert", 1, NOW)
     assert await rows(audit_logs, "actor_user_id", "actor_name") == [
-        {"actor_user_id": None, "actor_name": "system"},
-        {"actor_user_id": None, "actor_name": "collector d97e2b99"},
+        {"actor_user_id": None, "actor_name": name} for name in ("system", "collector d97e2b99", "external alert source 3", "log key 4")
     ]
+
+
+async def test_record_audit_of_hostile_text(database: Database, rows: Callable) -> None:
+    """Nothing that a caller sends ends a line, steers a terminal, cannot be stored or is a secret; all of it has a length."""
+    secret = "lmt_" + "0123456789abcdef" * 3
+    hostile = "a\r\n\x1b[31m\u2028\u202e\ud800\0" + secret + "\U0001f600"
+    caller = replace(PERSON, user_agent=hostile + "x" * 100_000, address=hostile, request_id=hostile, user_name=hostile)
+    async with database.write() as tx:
+        await record_audit(tx, caller, "Rule.Updated", "Rule", hostile * 10, NOW, before={hostile: hostile}, after={"x": ["\ud800"]})
+    safe = "a\ufffd\ufffd\ufffd[31m\ufffd\ufffd\ufffd\ufffd•••\U0001f600"
+    [row] = await rows(audit_logs, *(column.name for column in audit_logs.columns if column.name != "id"))
+    values = json.loads(row.pop("old_values_json"))
+    kept = hostile.replace("\ud800", "\ufffd").replace(secret, "•••")
+    assert values == {kept: kept}
+    assert row == {
+        "organization_id": 7,
+        "action": "Rule.Updated",
+        "entity_type": "Rule",
+        "entity_id": safe * 10,
+        "new_values_json": '{"x":["\ufffd"]}',
+        "actor_user_id": 42,
+        "actor_name": safe,
+        "address": safe,
+        "user_agent": safe + "x" * (256 - len(safe)),
+        "correlation_id": safe,
+        "create_time": NOW,
+    }
+    [revision] = await rows(revisions, "entity_id", "after_json")
+    assert revision == {"entity_id": safe * 10, "after_json": '{"x":["\ufffd"]}'}

@@ -7,12 +7,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, event, insert
 
-from lumetry_core.access.model import NewUser, User
+from lumetry_core.access.model import NewUser, RateSettings, Settings, User
 from lumetry_core.access.service.authentication import Authenticator, Use
+from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.tokens import create_api_token, revoke_api_token
 from lumetry_core.access.service.users import create_user, deactivate_user
-from lumetry_core.access.store.organizations import list_roles
-from lumetry_core.access.store.users import user_roles
+from lumetry_core.access.store.roles import list_roles, user_roles
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission, system_caller
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Database
@@ -106,6 +106,23 @@ async def test_authenticate_remembers_nothing_bad(database: Database, admin: Use
         await revoke_api_token(tx, system_caller(admin.organization_id), token_id, clock.now())
     clock.advance(hours=-1)
     assert await is_refused(authenticator, origin_of(secret))
+
+
+async def test_authenticate_a_fresh_login(database: Database, admin: User, clock: Clock, origin_of: Callable, password: str) -> None:
+    """A login counts as fresh for a quarter of an hour, also while it is remembered; renewing it does not make it fresh."""
+    authenticator = Authenticator(database, clock)
+    desk = LoginDesk(database, clock, Settings(access_token_minutes=60), RateSettings())
+    pair = await desk.login("admin", password, origin_of())
+    clock.advance(minutes=14, seconds=59)
+    assert (await authenticator(origin_of(pair.access_token))).stepped_up
+    clock.advance(seconds=1)
+    assert (await authenticator(origin_of(pair.access_token))).stepped_up
+    clock.advance(milliseconds=1)
+    assert not (await authenticator(origin_of(pair.access_token))).stepped_up
+    renewed = await desk.refresh(pair.refresh_token, origin_of())
+    assert not (await authenticator(origin_of(renewed.access_token))).stepped_up
+    _, secret = await make_token(database, admin, clock)
+    assert not (await authenticator(origin_of(secret))).stepped_up
 
 
 async def test_authenticate_follows_the_owner(database: Database, admin: User, clock: Clock, origin_of: Callable) -> None:

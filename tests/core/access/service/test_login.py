@@ -10,7 +10,7 @@ from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.users import create_user, deactivate_user, find_user_by_name
 from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.access.store.sessions import login_sessions, login_tokens
-from lumetry_core.runtime.caller import Permission, system_caller
+from lumetry_core.runtime.caller import Caller, CredentialKind, Permission, system_caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
@@ -191,3 +191,37 @@ async def test_refresh_with_what_is_no_refresh_token(
         await deactivate_user(tx, system, user.id, clock.now())
     for secret in (pair.access_token, pair.refresh_token, "0" * 48, "", "x\0", "lmt_" + "0" * 48):
         assert await failure_of(desk.refresh(secret, origin_of())) == UNAUTHENTICATED
+
+
+async def test_change_password_with_faults(database: Database, admin: User, clock: Clock, origin_of: Callable, password: str) -> None:
+    """A wrong current password, an unfit new one and too many attempts are told apart; nothing changes."""
+    desk = LoginDesk(database, clock, Settings(), RateSettings(login_per_minute=3))
+    caller = Caller(
+        organization_id=admin.organization_id,
+        kind=CredentialKind.INTERACTIVE,
+        user_id=admin.id,
+        user_name="admin",
+        address="192.0.2.1",
+    )
+
+    async def attempt(current: str, new: str) -> tuple[Reason, list[str]]:
+        with pytest.raises(LumetryError) as failure:
+            await desk.change_password(caller, current, new)
+        return failure.value.reason, [fault.path for fault in failure.value.faults]
+
+    assert await attempt(password, "short") == (Reason.VALIDATION_FAILED, ["newPassword"])
+    for _ in range(3):
+        assert await attempt("wrong password", "another long password") == (Reason.VALIDATION_FAILED, ["currentPassword"])
+    assert await attempt(password, "another long password") == (Reason.RATE_LIMITED, [])
+    clock.advance(minutes=1)
+    await desk.login("admin", password, origin_of())
+
+
+async def test_change_password_without_one(database: Database, admin: User, clock: Clock) -> None:
+    """Who logs in through the identity provider has no current password."""
+    async with database.write() as tx:
+        user = await create_user(tx, system_caller(admin.organization_id), NewUser("ann", roles=("Viewer",)), clock.now())
+    caller = Caller(organization_id=user.organization_id, kind=CredentialKind.INTERACTIVE, user_id=user.id, user_name="ann")
+    with pytest.raises(LumetryError) as failure:
+        await LoginDesk(database, clock, Settings(), RateSettings()).change_password(caller, "", "another long password")
+    assert [fault.path for fault in failure.value.faults] == ["currentPassword"]

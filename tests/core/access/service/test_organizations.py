@@ -6,7 +6,7 @@ import pytest
 from lumetry_core.access.model import BUILT_IN_ROLES, Organization, User
 from lumetry_core.access.service.organizations import bootstrap, create_organization, find_organization, list_organization_ids
 from lumetry_core.access.store.audit import audit_logs
-from lumetry_core.access.store.organizations import roles
+from lumetry_core.access.store.roles import roles
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
@@ -100,7 +100,7 @@ async def test_create_organization_with_a_bad_name(database: Database, admin: Us
 
 async def test_find_organization_by_name(database: Database, admin: User, clock: Clock) -> None:
     """A name finds its organization; no name finds the only one and is refused when there are several."""
-    only = Organization(admin.organization_id, "Default", clock.now())
+    only = Organization(admin.organization_id, "Default", "default", clock.now())
     async with database.write() as tx:
         assert await find_organization(tx, "DEFAULT ") == only
         assert await find_organization(tx, None) == only

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from lumetry_core.access.model import ApiToken, NewUser, User
-from lumetry_core.access.service.tokens import create_api_token, revoke_api_token
-from lumetry_core.access.service.users import create_user, deactivate_user
+from lumetry_core.access.model import ApiToken, NewUser, User, UserChange
+from lumetry_core.access.service.tokens import ListedToken, create_api_token, list_api_tokens, revoke_api_token
+from lumetry_core.access.service.users import create_user, deactivate_user, update_user
 from lumetry_core.access.store.audit import audit_logs, revisions
 from lumetry_core.access.store.tokens import api_tokens
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission, system_caller
@@ -144,3 +144,35 @@ async def test_revoke_api_token_of_another(database: Database, admin: User, cloc
     async with database.write() as tx:
         revoked = await revoke_api_token(tx, interactive(viewer, Permission.MANAGE_USERS), token.id, clock.now())
     assert revoked.revoke_time == clock.now()
+
+
+async def test_list_api_tokens_with_what_they_may_do(database: Database, admin: User, clock: Clock) -> None:
+    """Everyone sees their own tokens, dead ones included, newest first; those who manage users see all of the organization."""
+    viewer = await make_viewer(database, admin, clock)
+    system = system_caller(admin.organization_id)
+
+    async def create(names: list[str] | None) -> ApiToken:
+        async with database.write() as tx:
+            token, _ = await create_api_token(tx, system, viewer.id, name="ci", permissions=names, expire_time=None, now=clock.now())
+        return token
+
+    whole, narrowed = await create(None), await create(["CanViewAlerts"])
+    async with database.write() as tx:
+        revoked = await revoke_api_token(tx, system, whole.id, clock.now())
+        change = UserChange(roles=("Ingest",), is_active=True)
+        await update_user(tx, system, viewer.id, change, clock.now())
+        expected = [
+            ListedToken(narrowed, frozenset()),
+            ListedToken(revoked, frozenset({Permission.INGEST_METRICS, Permission.INGEST_LOGS})),
+        ]
+        assert await list_api_tokens(tx, interactive(viewer), None) == expected
+        assert await list_api_tokens(tx, interactive(viewer), viewer.id) == expected
+        assert await list_api_tokens(tx, interactive(admin, Permission.MANAGE_USERS), viewer.id) == expected
+        for caller, user_id, reason in (
+            (interactive(viewer), admin.id, Reason.PERMISSION_DENIED),
+            (interactive(admin, Permission.MANAGE_USERS), 2**40, Reason.NOT_FOUND),
+            (replace(interactive(admin, Permission.MANAGE_USERS), organization_id=admin.organization_id + 1), viewer.id, Reason.NOT_FOUND),
+        ):
+            with pytest.raises(LumetryError) as failure:
+                await list_api_tokens(tx, caller, user_id)
+            assert failure.value.reason is reason

@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lumetry.access.v1 import permission_pb2 as lumetry_dot_access_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&lumetry/access/v1/access_service.proto\x12\x11lumetry.access.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\"\x99\x01\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x12\n\x05\x65mail\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0c\x64isplay_name\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\x12\x61uth_provider_type\x18\x05 \x01(\t\x12\r\n\x05roles\x18\x06 \x03(\tB\x08\n\x06_emailB\x0f\n\r_display_name\"i\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\"2\n\x0cLoginRequest\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"=\n\rLoginResponse\x12,\n\x06tokens\x18\x01 \x01(\x0b\x32\x1c.lumetry.access.v1.TokenPair\",\n\x13RefreshLoginRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"D\n\x14RefreshLoginResponse\x12,\n\x06tokens\x18\x01 \x01(\x0b\x32\x1c.lumetry.access.v1.TokenPair\"&\n\rLogoutRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"\x10\n\x0eLogoutResponse\"\x0e\n\x0cGetMeRequest\"j\n\rGetMeResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x17.lumetry.access.v1.User\x12\x32\n\x0bpermissions\x18\x02 \x03(\x0e\x32\x1d.lumetry.access.v1.Permission\"$\n\x12\x43heckAccessRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\"\x15\n\x13\x43heckAccessResponse2\xdc\x03\n\rAccessService\x12R\n\x05Login\x12\x1f.lumetry.access.v1.LoginRequest\x1a .lumetry.access.v1.LoginResponse\"\x06\xea\xc7\x18\x02\x18\x01\x12g\n\x0cRefreshLogin\x12&.lumetry.access.v1.RefreshLoginRequest\x1a\'.lumetry.access.v1.RefreshLoginResponse\"\x06\xea\xc7\x18\x02\x18\x01\x12V\n\x06Logout\x12 .lumetry.access.v1.LogoutRequest\x1a!.lumetry.access.v1.LogoutResponse\"\x07\xea\xc7\x18\x03\x12\x01\x01\x12P\n\x05GetMe\x12\x1f.lumetry.access.v1.GetMeRequest\x1a .lumetry.access.v1.GetMeResponse\"\x04\xea\xc7\x18\x00\x12\x64\n\x0b\x43heckAccess\x12%.lumetry.access.v1.CheckAccessRequest\x1a&.lumetry.access.v1.CheckAccessResponse\"\x06\xea\xc7\x18\x02\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&lumetry/access/v1/access_service.proto\x12\x11lumetry.access.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\"\x92\x02\n\x04User\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x12\n\x05\x65mail\x18\x03 \x01(\tH\x00\x88\x01\x01\x12\x19\n\x0c\x64isplay_name\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x1a\n\x12\x61uth_provider_type\x18\x05 \x01(\t\x12\r\n\x05roles\x18\x06 \x03(\t\x12\x11\n\tis_active\x18\x07 \x01(\x08\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0flast_login_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06_emailB\x0f\n\r_display_name\"}\n\x0cOrganization\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x0c\n\x04slug\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0cmember_count\x18\x04 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x10\x43\x61llerCredential\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.lumetry.access.v1.CredentialKind\x12\n\n\x02id\x18\x02 \x01(\t\x12\x0e\n\x06scopes\x18\x03 \x03(\t\"i\n\tTokenPair\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rrefresh_token\x18\x03 \x01(\t\"2\n\x0cLoginRequest\x12\x10\n\x08username\x18\x01 \x01(\t\x12\x10\n\x08password\x18\x02 \x01(\t\"=\n\rLoginResponse\x12,\n\x06tokens\x18\x01 \x01(\x0b\x32\x1c.lumetry.access.v1.TokenPair\",\n\x13RefreshLoginRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"D\n\x14RefreshLoginResponse\x12,\n\x06tokens\x18\x01 \x01(\x0b\x32\x1c.lumetry.access.v1.TokenPair\"&\n\rLogoutRequest\x12\x15\n\rrefresh_token\x18\x01 \x01(\t\"\x10\n\x0eLogoutResponse\"G\n\x15\x43hangePasswordRequest\x12\x18\n\x10\x63urrent_password\x18\x01 \x01(\t\x12\x14\n\x0cnew_password\x18\x02 \x01(\t\"\x18\n\x16\x43hangePasswordResponse\"\x0e\n\x0cGetMeRequest\"\xda\x01\n\rGetMeResponse\x12%\n\x04user\x18\x01 \x01(\x0b\x32\x17.lumetry.access.v1.User\x12\x32\n\x0bpermissions\x18\x02 \x03(\x0e\x32\x1d.lumetry.access.v1.Permission\x12\x35\n\x0corganization\x18\x03 \x01(\x0b\x32\x1f.lumetry.access.v1.Organization\x12\x37\n\ncredential\x18\x04 \x01(\x0b\x32#.lumetry.access.v1.CallerCredential\"&\n\x16GetOrganizationRequest\x12\x0c\n\x04slug\x18\x01 \x01(\t\"P\n\x17GetOrganizationResponse\x12\x35\n\x0corganization\x18\x01 \x01(\x0b\x32\x1f.lumetry.access.v1.Organization\"$\n\x12\x43heckAccessRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\"\x15\n\x13\x43heckAccessResponse2\xdc\x05\n\rAccessService\x12R\n\x05Login\x12\x1f.lumetry.access.v1.LoginRequest\x1a .lumetry.access.v1.LoginResponse\"\x06\xea\xc7\x18\x02\x18\x01\x12g\n\x0cRefreshLogin\x12&.lumetry.access.v1.RefreshLoginRequest\x1a\'.lumetry.access.v1.RefreshLoginResponse\"\x06\xea\xc7\x18\x02\x18\x01\x12V\n\x06Logout\x12 .lumetry.access.v1.LogoutRequest\x1a!.lumetry.access.v1.LogoutResponse\"\x07\xea\xc7\x18\x03\x12\x01\x01\x12n\n\x0e\x43hangePassword\x12(.lumetry.access.v1.ChangePasswordRequest\x1a).lumetry.access.v1.ChangePasswordResponse\"\x07\xea\xc7\x18\x03\x12\x01\x01\x12`\n\x05GetMe\x12\x1f.lumetry.access.v1.GetMeRequest\x1a .lumetry.access.v1.GetMeResponse\"\x14\xea\xc7\x18\x10\x12\x03\x01\x02\x07\"\tuser:read\x12~\n\x0fGetOrganization\x12).lumetry.access.v1.GetOrganizationRequest\x1a*.lumetry.access.v1.GetOrganizationResponse\"\x14\xea\xc7\x18\x10\x12\x03\x01\x02\x07\"\tuser:read\x12\x64\n\x0b\x43heckAccess\x12%.lumetry.access.v1.CheckAccessRequest\x1a&.lumetry.access.v1.CheckAccessResponse\"\x06\xea\xc7\x18\x02\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,34 +39,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ACCESSSERVICE'].methods_by_name['RefreshLogin']._serialized_options = b'\352\307\030\002\030\001'
   _globals['_ACCESSSERVICE'].methods_by_name['Logout']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['Logout']._serialized_options = b'\352\307\030\003\022\001\001'
+  _globals['_ACCESSSERVICE'].methods_by_name['ChangePassword']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['ChangePassword']._serialized_options = b'\352\307\030\003\022\001\001'
   _globals['_ACCESSSERVICE'].methods_by_name['GetMe']._loaded_options = None
-  _globals['_ACCESSSERVICE'].methods_by_name['GetMe']._serialized_options = b'\352\307\030\000'
+  _globals['_ACCESSSERVICE'].methods_by_name['GetMe']._serialized_options = b'\352\307\030\020\022\003\001\002\007\"\tuser:read'
+  _globals['_ACCESSSERVICE'].methods_by_name['GetOrganization']._loaded_options = None
+  _globals['_ACCESSSERVICE'].methods_by_name['GetOrganization']._serialized_options = b'\352\307\030\020\022\003\001\002\007\"\tuser:read'
   _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._loaded_options = None
   _globals['_ACCESSSERVICE'].methods_by_name['CheckAccess']._serialized_options = b'\352\307\030\002\030\001'
   _globals['_USER']._serialized_start=131
-  _globals['_USER']._serialized_end=284
-  _globals['_TOKENPAIR']._serialized_start=286
-  _globals['_TOKENPAIR']._serialized_end=391
-  _globals['_LOGINREQUEST']._serialized_start=393
-  _globals['_LOGINREQUEST']._serialized_end=443
-  _globals['_LOGINRESPONSE']._serialized_start=445
-  _globals['_LOGINRESPONSE']._serialized_end=506
-  _globals['_REFRESHLOGINREQUEST']._serialized_start=508
-  _globals['_REFRESHLOGINREQUEST']._serialized_end=552
-  _globals['_REFRESHLOGINRESPONSE']._serialized_start=554
-  _globals['_REFRESHLOGINRESPONSE']._serialized_end=622
-  _globals['_LOGOUTREQUEST']._serialized_start=624
-  _globals['_LOGOUTREQUEST']._serialized_end=662
-  _globals['_LOGOUTRESPONSE']._serialized_start=664
-  _globals['_LOGOUTRESPONSE']._serialized_end=680
-  _globals['_GETMEREQUEST']._serialized_start=682
-  _globals['_GETMEREQUEST']._serialized_end=696
-  _globals['_GETMERESPONSE']._serialized_start=698
-  _globals['_GETMERESPONSE']._serialized_end=804
-  _globals['_CHECKACCESSREQUEST']._serialized_start=806
-  _globals['_CHECKACCESSREQUEST']._serialized_end=842
-  _globals['_CHECKACCESSRESPONSE']._serialized_start=844
-  _globals['_CHECKACCESSRESPONSE']._serialized_end=865
-  _globals['_ACCESSSERVICE']._serialized_start=868
-  _globals['_ACCESSSERVICE']._serialized_end=1344
+  _globals['_USER']._serialized_end=405
+  _globals['_ORGANIZATION']._serialized_start=407
+  _globals['_ORGANIZATION']._serialized_end=532
+  _globals['_CALLERCREDENTIAL']._serialized_start=534
+  _globals['_CALLERCREDENTIAL']._serialized_end=629
+  _globals['_TOKENPAIR']._serialized_start=631
+  _globals['_TOKENPAIR']._serialized_end=736
+  _globals['_LOGINREQUEST']._serialized_start=738
+  _globals['_LOGINREQUEST']._serialized_end=788
+  _globals['_LOGINRESPONSE']._serialized_start=790
+  _globals['_LOGINRESPONSE']._serialized_end=851
+  _globals['_REFRESHLOGINREQUEST']._serialized_start=853
+  _globals['_REFRESHLOGINREQUEST']._serialized_end=897
+  _globals['_REFRESHLOGINRESPONSE']._serialized_start=899
+  _globals['_REFRESHLOGINRESPONSE']._serialized_end=967
+  _globals['_LOGOUTREQUEST']._serialized_start=969
+  _globals['_LOGOUTREQUEST']._serialized_end=1007
+  _globals['_LOGOUTRESPONSE']._serialized_start=1009
+  _globals['_LOGOUTRESPONSE']._serialized_end=1025
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_start=1027
+  _globals['_CHANGEPASSWORDREQUEST']._serialized_end=1098
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_start=1100
+  _globals['_CHANGEPASSWORDRESPONSE']._serialized_end=1124
+  _globals['_GETMEREQUEST']._serialized_start=1126
+  _globals['_GETMEREQUEST']._serialized_end=1140
+  _globals['_GETMERESPONSE']._serialized_start=1143
+  _globals['_GETMERESPONSE']._serialized_end=1361
+  _globals['_GETORGANIZATIONREQUEST']._serialized_start=1363
+  _globals['_GETORGANIZATIONREQUEST']._serialized_end=1401
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_start=1403
+  _globals['_GETORGANIZATIONRESPONSE']._serialized_end=1483
+  _globals['_CHECKACCESSREQUEST']._serialized_start=1485
+  _globals['_CHECKACCESSREQUEST']._serialized_end=1521
+  _globals['_CHECKACCESSRESPONSE']._serialized_start=1523
+  _globals['_CHECKACCESSRESPONSE']._serialized_end=1544
+  _globals['_ACCESSSERVICE']._serialized_start=1547
+  _globals['_ACCESSSERVICE']._serialized_end=2279
 # @@protoc_insertion_point(module_scope)

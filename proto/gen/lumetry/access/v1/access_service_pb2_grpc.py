@@ -51,10 +51,20 @@ class AccessServiceStub:
                 request_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.LogoutRequest.SerializeToString,
                 response_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.LogoutResponse.FromString,
                 _registered_method=True)
+        self.ChangePassword = channel.unary_unary(
+                '/lumetry.access.v1.AccessService/ChangePassword',
+                request_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.ChangePasswordRequest.SerializeToString,
+                response_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.ChangePasswordResponse.FromString,
+                _registered_method=True)
         self.GetMe = channel.unary_unary(
                 '/lumetry.access.v1.AccessService/GetMe',
                 request_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetMeRequest.SerializeToString,
                 response_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetMeResponse.FromString,
+                _registered_method=True)
+        self.GetOrganization = channel.unary_unary(
+                '/lumetry.access.v1.AccessService/GetOrganization',
+                request_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetOrganizationRequest.SerializeToString,
+                response_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetOrganizationResponse.FromString,
                 _registered_method=True)
         self.CheckAccess = channel.unary_unary(
                 '/lumetry.access.v1.AccessService/CheckAccess',
@@ -93,8 +103,24 @@ class AccessServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ChangePassword(self, request, context):
+        """Gives the caller's user another password and ends the user's other login sessions.
+        Fails with VALIDATION_FAILED (`currentPassword`, `newPassword`), with RATE_LIMITED after too many attempts. A user without password, who
+        logs in through an identity provider, has no current password.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetMe(self, request, context):
-        """Describes the user behind the credential.
+        """Describes the user behind the credential, the credential and the organization.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetOrganization(self, request, context):
+        """Reads the caller's organization. Fails with NOT_FOUND for the slug of another one.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,10 +153,20 @@ def add_AccessServiceServicer_to_server(servicer, server):
                     request_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.LogoutRequest.FromString,
                     response_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.LogoutResponse.SerializeToString,
             ),
+            'ChangePassword': grpc.unary_unary_rpc_method_handler(
+                    servicer.ChangePassword,
+                    request_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.ChangePasswordRequest.FromString,
+                    response_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.ChangePasswordResponse.SerializeToString,
+            ),
             'GetMe': grpc.unary_unary_rpc_method_handler(
                     servicer.GetMe,
                     request_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetMeRequest.FromString,
                     response_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetMeResponse.SerializeToString,
+            ),
+            'GetOrganization': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetOrganization,
+                    request_deserializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetOrganizationRequest.FromString,
+                    response_serializer=lumetry_dot_access_dot_v1_dot_access__service__pb2.GetOrganizationResponse.SerializeToString,
             ),
             'CheckAccess': grpc.unary_unary_rpc_method_handler(
                     servicer.CheckAccess,
@@ -232,6 +268,33 @@ class AccessService:
             _registered_method=True)
 
     @staticmethod
+    def ChangePassword(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.access.v1.AccessService/ChangePassword',
+            lumetry_dot_access_dot_v1_dot_access__service__pb2.ChangePasswordRequest.SerializeToString,
+            lumetry_dot_access_dot_v1_dot_access__service__pb2.ChangePasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetMe(request,
             target,
             options=(),
@@ -248,6 +311,33 @@ class AccessService:
             '/lumetry.access.v1.AccessService/GetMe',
             lumetry_dot_access_dot_v1_dot_access__service__pb2.GetMeRequest.SerializeToString,
             lumetry_dot_access_dot_v1_dot_access__service__pb2.GetMeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOrganization(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.access.v1.AccessService/GetOrganization',
+            lumetry_dot_access_dot_v1_dot_access__service__pb2.GetOrganizationRequest.SerializeToString,
+            lumetry_dot_access_dot_v1_dot_access__service__pb2.GetOrganizationResponse.FromString,
             options,
             channel_credentials,
             insecure,

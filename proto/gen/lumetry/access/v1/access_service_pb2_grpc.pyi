@@ -31,8 +31,15 @@ class AccessServiceStub:
     """Ends the caller's login session; its tokens die at once. Repeating it fails with UNAUTHENTICATED.
     Fails with VALIDATION_FAILED (`refreshToken`) when the refresh token is not one of the caller's user.
     """
+    ChangePassword: _aio.UnaryUnaryMultiCallable[_access_service_pb2.ChangePasswordRequest, _access_service_pb2.ChangePasswordResponse]
+    """Gives the caller's user another password and ends the user's other login sessions.
+    Fails with VALIDATION_FAILED (`currentPassword`, `newPassword`), with RATE_LIMITED after too many attempts. A user without password, who
+    logs in through an identity provider, has no current password.
+    """
     GetMe: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetMeRequest, _access_service_pb2.GetMeResponse]
-    """Describes the user behind the credential."""
+    """Describes the user behind the credential, the credential and the organization."""
+    GetOrganization: _aio.UnaryUnaryMultiCallable[_access_service_pb2.GetOrganizationRequest, _access_service_pb2.GetOrganizationResponse]
+    """Reads the caller's organization. Fails with NOT_FOUND for the slug of another one."""
     CheckAccess: _aio.UnaryUnaryMultiCallable[_access_service_pb2.CheckAccessRequest, _access_service_pb2.CheckAccessResponse]
     """Answers whether the credential may call an RPC, without calling it.
     Fails exactly as that RPC would: UNAUTHENTICATED, PERMISSION_DENIED, INTERACTIVE_ONLY; NOT_FOUND for an unknown RPC.
@@ -76,12 +83,31 @@ class AccessServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ChangePassword(
+        self,
+        request: _access_service_pb2.ChangePasswordRequest,
+        context: _aio.ServicerContext[_access_service_pb2.ChangePasswordRequest, _abc.Awaitable[_access_service_pb2.ChangePasswordResponse]],
+    ) -> _abc.Awaitable[_access_service_pb2.ChangePasswordResponse]:
+        """Gives the caller's user another password and ends the user's other login sessions.
+        Fails with VALIDATION_FAILED (`currentPassword`, `newPassword`), with RATE_LIMITED after too many attempts. A user without password, who
+        logs in through an identity provider, has no current password.
+        """
+
+    @_abc_1.abstractmethod
     def GetMe(
         self,
         request: _access_service_pb2.GetMeRequest,
         context: _aio.ServicerContext[_access_service_pb2.GetMeRequest, _abc.Awaitable[_access_service_pb2.GetMeResponse]],
     ) -> _abc.Awaitable[_access_service_pb2.GetMeResponse]:
-        """Describes the user behind the credential."""
+        """Describes the user behind the credential, the credential and the organization."""
+
+    @_abc_1.abstractmethod
+    def GetOrganization(
+        self,
+        request: _access_service_pb2.GetOrganizationRequest,
+        context: _aio.ServicerContext[_access_service_pb2.GetOrganizationRequest, _abc.Awaitable[_access_service_pb2.GetOrganizationResponse]],
+    ) -> _abc.Awaitable[_access_service_pb2.GetOrganizationResponse]:
+        """Reads the caller's organization. Fails with NOT_FOUND for the slug of another one."""
 
     @_abc_1.abstractmethod
     def CheckAccess(

@@ -71,37 +71,27 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 16
     """The request took too long; retry later. DEADLINE_EXCEEDED. Example: `{"reason": "DEADLINE_EXCEEDED", "metadata": {"retry_after_seconds": "1"}}`."""
     ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 17
-    """PERMISSION_DENIED: the interactive login behind the call is too old for this; log in again.
-    Example: {}.
-    """
+    """The interactive login behind the call is too old for this; log in again. PERMISSION_DENIED. Example: `{"reason": "STEP_UP_REQUIRED"}`."""
     ERROR_REASON_OUT_OF_RANGE: _ErrorReason.ValueType  # 18
-    """OUT_OF_RANGE: the request has the right shape, but numbers or dates are outside their ranges; details name each.
-    Example: {}.
+    """The request has the right shape, but numbers or dates lie outside their ranges; BadRequest names each. OUT_OF_RANGE.
+    Example: `{"reason": "OUT_OF_RANGE"}`.
     """
     ERROR_REASON_DUPLICATE_NAME: _ErrorReason.ValueType  # 19
-    """ALREADY_EXISTS: a name that must be unique is taken. Nothing was changed.
-    Example: {"type": "LogKey", "name": "web"}.
+    """A name that must be unique is taken; nothing was changed. ALREADY_EXISTS.
+    Example: `{"reason": "DUPLICATE_NAME", "metadata": {"type": "LogKey", "name": "web"}}`.
     """
     ERROR_REASON_QUOTA_EXHAUSTED: _ErrorReason.ValueType  # 20
-    """RESOURCE_EXHAUSTED: a budget is used up until its period ends. Nothing was accepted.
-    Example: {"meter": "log_bytes", "retry_after_seconds": "3600"}.
+    """A budget is used up until its period ends; nothing was accepted. RESOURCE_EXHAUSTED.
+    Example: `{"reason": "QUOTA_EXHAUSTED", "metadata": {"meter": "log_bytes", "retry_after_seconds": "3600"}}`.
     """
     ERROR_REASON_LENGTH_REQUIRED: _ErrorReason.ValueType  # 21
-    """FAILED_PRECONDITION: gateway only; the body came without its length.
-    Example: {}.
-    """
+    """The body came without its length. Only gateways answer this. Example: `{"reason": "LENGTH_REQUIRED"}`."""
     ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: _ErrorReason.ValueType  # 22
-    """INVALID_ARGUMENT: gateway only; the media type or encoding of the body is not accepted.
-    Example: {}.
-    """
+    """The media type or the encoding of the body is not accepted. Only gateways answer this. Example: `{"reason": "UNSUPPORTED_MEDIA_TYPE"}`."""
     ERROR_REASON_INVALID_ID: _ErrorReason.ValueType  # 23
-    """INVALID_ARGUMENT: gateway only; an identity in the path has the wrong form.
-    Example: {"parameter": "id"}.
-    """
+    """An identity in the path has the wrong form. Only gateways answer this. Example: `{"reason": "INVALID_ID"}`."""
     ERROR_REASON_HTTPS_REQUIRED: _ErrorReason.ValueType  # 24
-    """PERMISSION_DENIED: gateway only; the contract is served over HTTPS here.
-    Example: {}.
-    """
+    """The contract is served over HTTPS only. Only gateways answer this. Example: `{"reason": "HTTPS_REQUIRED"}`."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -153,35 +143,25 @@ ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 15
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 16
 """The request took too long; retry later. DEADLINE_EXCEEDED. Example: `{"reason": "DEADLINE_EXCEEDED", "metadata": {"retry_after_seconds": "1"}}`."""
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 17
-"""PERMISSION_DENIED: the interactive login behind the call is too old for this; log in again.
-Example: {}.
-"""
+"""The interactive login behind the call is too old for this; log in again. PERMISSION_DENIED. Example: `{"reason": "STEP_UP_REQUIRED"}`."""
 ERROR_REASON_OUT_OF_RANGE: ErrorReason.ValueType  # 18
-"""OUT_OF_RANGE: the request has the right shape, but numbers or dates are outside their ranges; details name each.
-Example: {}.
+"""The request has the right shape, but numbers or dates lie outside their ranges; BadRequest names each. OUT_OF_RANGE.
+Example: `{"reason": "OUT_OF_RANGE"}`.
 """
 ERROR_REASON_DUPLICATE_NAME: ErrorReason.ValueType  # 19
-"""ALREADY_EXISTS: a name that must be unique is taken. Nothing was changed.
-Example: {"type": "LogKey", "name": "web"}.
+"""A name that must be unique is taken; nothing was changed. ALREADY_EXISTS.
+Example: `{"reason": "DUPLICATE_NAME", "metadata": {"type": "LogKey", "name": "web"}}`.
 """
 ERROR_REASON_QUOTA_EXHAUSTED: ErrorReason.ValueType  # 20
-"""RESOURCE_EXHAUSTED: a budget is used up until its period ends. Nothing was accepted.
-Example: {"meter": "log_bytes", "retry_after_seconds": "3600"}.
+"""A budget is used up until its period ends; nothing was accepted. RESOURCE_EXHAUSTED.
+Example: `{"reason": "QUOTA_EXHAUSTED", "metadata": {"meter": "log_bytes", "retry_after_seconds": "3600"}}`.
 """
 ERROR_REASON_LENGTH_REQUIRED: ErrorReason.ValueType  # 21
-"""FAILED_PRECONDITION: gateway only; the body came without its length.
-Example: {}.
-"""
+"""The body came without its length. Only gateways answer this. Example: `{"reason": "LENGTH_REQUIRED"}`."""
 ERROR_REASON_UNSUPPORTED_MEDIA_TYPE: ErrorReason.ValueType  # 22
-"""INVALID_ARGUMENT: gateway only; the media type or encoding of the body is not accepted.
-Example: {}.
-"""
+"""The media type or the encoding of the body is not accepted. Only gateways answer this. Example: `{"reason": "UNSUPPORTED_MEDIA_TYPE"}`."""
 ERROR_REASON_INVALID_ID: ErrorReason.ValueType  # 23
-"""INVALID_ARGUMENT: gateway only; an identity in the path has the wrong form.
-Example: {"parameter": "id"}.
-"""
+"""An identity in the path has the wrong form. Only gateways answer this. Example: `{"reason": "INVALID_ID"}`."""
 ERROR_REASON_HTTPS_REQUIRED: ErrorReason.ValueType  # 24
-"""PERMISSION_DENIED: gateway only; the contract is served over HTTPS here.
-Example: {}.
-"""
+"""The contract is served over HTTPS only. Only gateways answer this. Example: `{"reason": "HTTPS_REQUIRED"}`."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

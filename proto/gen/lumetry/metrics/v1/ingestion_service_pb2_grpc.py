@@ -28,7 +28,7 @@ if _version_not_supported:
 class IngestionServiceStub:
     """Accepts points durably: an answer without error means that the points are on stable storage and will be evaluated, even
     after a power loss. Evaluation follows asynchronously. A bad point rejects its whole batch and nothing of it is stored.
-    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing.
+    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing. Each batch counts once against the caller's rate.
     """
 
     def __init__(self, channel):
@@ -62,12 +62,12 @@ class IngestionServiceStub:
 class IngestionServiceServicer:
     """Accepts points durably: an answer without error means that the points are on stable storage and will be evaluated, even
     after a power loss. Evaluation follows asynchronously. A bad point rejects its whole batch and nothing of it is stored.
-    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing.
+    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing. Each batch counts once against the caller's rate.
     """
 
     def IngestMetrics(self, request, context):
         """Accepts one batch of points written as messages: the simple way.
-        Fails with VALIDATION_FAILED (fields such as `metrics[3].value`), OVERLOADED, STORE_UNAVAILABLE.
+        Fails with VALIDATION_FAILED (fields such as `metrics[3].value`), OVERLOADED, RATE_LIMITED, STORE_UNAVAILABLE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -84,7 +84,8 @@ class IngestionServiceServicer:
     def IngestColumns(self, request, context):
         """Accepts batches written as packed columns over a dictionary of series: the fast way, several times faster than IngestMetrics.
         Fails with VALIDATION_FAILED only when all columns are unusable or the request holds a single batch; otherwise each batch has
-        its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE.
+        its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE; with RATE_LIMITED, as a whole, when the caller may not
+        send so many batches now, and always when it has more of them than the caller may send at once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -135,7 +136,7 @@ def add_IngestionServiceServicer_to_server(servicer, server):
 class IngestionService:
     """Accepts points durably: an answer without error means that the points are on stable storage and will be evaluated, even
     after a power loss. Evaluation follows asynchronously. A bad point rejects its whole batch and nothing of it is stored.
-    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing.
+    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing. Each batch counts once against the caller's rate.
     """
 
     @staticmethod

@@ -15,13 +15,13 @@ GRPC_VERSION: str
 class IngestionServiceStub:
     """Accepts points durably: an answer without error means that the points are on stable storage and will be evaluated, even
     after a power loss. Evaluation follows asynchronously. A bad point rejects its whole batch and nothing of it is stored.
-    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing.
+    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing. Each batch counts once against the caller's rate.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     IngestMetrics: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.IngestMetricsRequest, _ingestion_service_pb2.IngestMetricsResponse]
     """Accepts one batch of points written as messages: the simple way.
-    Fails with VALIDATION_FAILED (fields such as `metrics[3].value`), OVERLOADED, STORE_UNAVAILABLE.
+    Fails with VALIDATION_FAILED (fields such as `metrics[3].value`), OVERLOADED, RATE_LIMITED, STORE_UNAVAILABLE.
     """
     StreamMetrics: _aio.StreamUnaryMultiCallable[_ingestion_service_pb2.StreamMetricsRequest, _ingestion_service_pb2.StreamMetricsResponse]
     """Accepts a stream of batches. Each is durable on its own; the stream fails at its first bad batch, after which the
@@ -30,7 +30,8 @@ class IngestionServiceStub:
     IngestColumns: _aio.UnaryUnaryMultiCallable[_ingestion_service_pb2.IngestColumnsRequest, _ingestion_service_pb2.IngestColumnsResponse]
     """Accepts batches written as packed columns over a dictionary of series: the fast way, several times faster than IngestMetrics.
     Fails with VALIDATION_FAILED only when all columns are unusable or the request holds a single batch; otherwise each batch has
-    its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE.
+    its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE; with RATE_LIMITED, as a whole, when the caller may not
+    send so many batches now, and always when it has more of them than the caller may send at once.
     """
     StreamColumns: _aio.StreamStreamMultiCallable[_ingestion_service_pb2.StreamColumnsRequest, _ingestion_service_pb2.StreamColumnsResponse]
     """Accepts requests of IngestColumns one after another without a call for each: the fastest way for a sender that has always more to
@@ -43,7 +44,7 @@ class IngestionServiceStub:
 class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     """Accepts points durably: an answer without error means that the points are on stable storage and will be evaluated, even
     after a power loss. Evaluation follows asynchronously. A bad point rejects its whole batch and nothing of it is stored.
-    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing.
+    Retry UNAVAILABLE (OVERLOADED, STORE_UNAVAILABLE); a repeated point changes nothing. Each batch counts once against the caller's rate.
     """
 
     @_abc_1.abstractmethod
@@ -53,7 +54,7 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_ingestion_service_pb2.IngestMetricsRequest, _abc.Awaitable[_ingestion_service_pb2.IngestMetricsResponse]],
     ) -> _abc.Awaitable[_ingestion_service_pb2.IngestMetricsResponse]:
         """Accepts one batch of points written as messages: the simple way.
-        Fails with VALIDATION_FAILED (fields such as `metrics[3].value`), OVERLOADED, STORE_UNAVAILABLE.
+        Fails with VALIDATION_FAILED (fields such as `metrics[3].value`), OVERLOADED, RATE_LIMITED, STORE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod
@@ -74,7 +75,8 @@ class IngestionServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_ingestion_service_pb2.IngestColumnsResponse]:
         """Accepts batches written as packed columns over a dictionary of series: the fast way, several times faster than IngestMetrics.
         Fails with VALIDATION_FAILED only when all columns are unusable or the request holds a single batch; otherwise each batch has
-        its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE.
+        its own result. Fails with UNKNOWN_DICTIONARY, OVERLOADED, STORE_UNAVAILABLE; with RATE_LIMITED, as a whole, when the caller may not
+        send so many batches now, and always when it has more of them than the caller may send at once.
         """
 
     @_abc_1.abstractmethod

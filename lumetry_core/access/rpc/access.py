@@ -4,19 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.access.v1 import access_service_pb2 as pb
 from lumetry.access.v1 import access_service_pb2_grpc, permission_pb2
-from lumetry_core.access.model import TokenPair, User, in_order
+from lumetry_core.access.model import TokenPair, in_order
+from lumetry_core.access.rpc.encoding import encode_organization, encode_time, encode_user
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
+from lumetry_core.access.service.organizations import get_organization
+from lumetry_core.access.service.profile import read_profile
 from lumetry_core.access.service.sessions import logout
-from lumetry_core.access.service.users import get_me
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import not_found
-from lumetry_core.runtime.interceptors import NUMBER_OF, Access, check_access, current_caller, current_origin
+from lumetry_core.runtime.interceptors import NUMBER_OF, Access, admit_current, current_caller, current_origin
 
 PermissionNumber = permission_pb2.Permission.ValueType
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -56,13 +57,32 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         self._authenticator.forget()
         return pb.LogoutResponse()
 
+    async def ChangePassword(self, request: pb.ChangePasswordRequest, context: Context) -> pb.ChangePasswordResponse:
+        """See the service's proto."""
+        await self._desk.change_password(current_caller(), request.current_password, request.new_password)
+        self._authenticator.forget()
+        return pb.ChangePasswordResponse()
+
     async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.GetMeResponse:
         """See the service's proto."""
         caller = current_caller()
         async with self._database.read() as tx:
-            user = await get_me(tx, caller)
-        permissions = [PermissionNumber(NUMBER_OF[permission]) for permission in in_order(caller.permissions)]
-        return pb.GetMeResponse(user=to_user(user), permissions=permissions)
+            profile = await read_profile(tx, caller)
+        credential = pb.CallerCredential(
+            kind=permission_pb2.CredentialKind.Value(f"CREDENTIAL_KIND_{caller.kind}"), id=profile.credential_id, scopes=profile.scopes
+        )
+        return pb.GetMeResponse(
+            user=encode_user(profile.user),
+            permissions=[PermissionNumber(NUMBER_OF[permission]) for permission in in_order(caller.permissions)],
+            organization=encode_organization(profile.organization, profile.member_count),
+            credential=credential,
+        )
+
+    async def GetOrganization(self, request: pb.GetOrganizationRequest, context: Context) -> pb.GetOrganizationResponse:
+        """See the service's proto."""
+        async with self._database.read() as tx:
+            organization, member_count = await get_organization(tx, current_caller(), request.slug)
+        return pb.GetOrganizationResponse(organization=encode_organization(organization, member_count))
 
     async def CheckAccess(self, request: pb.CheckAccessRequest, context: Context) -> pb.CheckAccessResponse:
         """See the service's proto."""
@@ -70,24 +90,10 @@ class AccessServicer(access_service_pb2_grpc.AccessServiceServicer):
         if access is None:
             raise not_found("RPC", request.method)
         if not access.public:
-            check_access(access, await self._authenticator(current_origin()))
+            await admit_current(access)
         return pb.CheckAccessResponse()
 
 
 def to_token_pair(pair: TokenPair) -> pb.TokenPair:
-    """Model to protobuf."""
-    expire_time = Timestamp()
-    expire_time.FromDatetime(pair.expire_time)
-    return pb.TokenPair(access_token=pair.access_token, expire_time=expire_time, refresh_token=pair.refresh_token)
-
-
-def to_user(user: User) -> pb.User:
-    """Model to protobuf."""
-    return pb.User(
-        id=user.id,
-        username=user.username,
-        email=user.email,
-        display_name=user.display_name,
-        auth_provider_type=user.auth_provider_type,
-        roles=user.roles,
-    )
+    """The tokens of a login session."""
+    return pb.TokenPair(access_token=pair.access_token, expire_time=encode_time(pair.expire_time), refresh_token=pair.refresh_token)

@@ -5,17 +5,19 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2, status_pb2
 
 from lumetry.access.v1 import access_service_pb2 as pb
 from lumetry.access.v1 import access_service_pb2_grpc
 from lumetry.access.v1 import permission_pb2 as permissions
 from lumetry_core.access.model import RateSettings, Settings, User
-from lumetry_core.access.rpc import AccessServicer
+from lumetry_core.access.rpc.access import AccessServicer
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.credentials import issue_collector_credential
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.tokens import create_api_token
+from lumetry_core.access.service.workspace_keys import create_workspace_key
 from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -85,10 +87,27 @@ async def test_login_refresh_logout(client: Client, admin: User, clock: Clock, p
     tokens = (await client.stub.Login(pb.LoginRequest(username="admin", password=password))).tokens
     assert tokens.expire_time.ToDatetime(clock.now().tzinfo) == clock.now() + timedelta(minutes=15)
     me = await client.stub.GetMe(pb.GetMeRequest(), metadata=bearer(tokens.access_token))
+    now = Timestamp(seconds=int(clock.now().timestamp()))
+    organization = pb.Organization(id=admin.organization_id, slug="default", name="Default", member_count=1, create_time=now)
     assert me == pb.GetMeResponse(
-        user=pb.User(id=admin.id, username="admin", auth_provider_type="Local", roles=["Admin"]),
+        user=pb.User(
+            id=admin.id,
+            username="admin",
+            auth_provider_type="Local",
+            roles=["Admin"],
+            is_active=True,
+            create_time=now,
+            last_login_time=now,
+        ),
         permissions=[number for number in permissions.Permission.values() if number],
+        organization=organization,
+        credential=pb.CallerCredential(kind=permissions.CREDENTIAL_KIND_INTERACTIVE, id=me.credential.id),
     )
+    read = await client.stub.GetOrganization(pb.GetOrganizationRequest(slug="default"), metadata=bearer(tokens.access_token))
+    assert read == pb.GetOrganizationResponse(organization=organization)
+    assert await client.fails(
+        client.stub.GetOrganization(pb.GetOrganizationRequest(slug="acme"), metadata=bearer(tokens.access_token))
+    ) == (grpc.StatusCode.NOT_FOUND, "NOT_FOUND", {"type": "Organization", "id": "acme"}, [])
     newer = (await client.stub.RefreshLogin(pb.RefreshLoginRequest(refresh_token=tokens.refresh_token))).tokens
     assert await client.stub.Logout(pb.LogoutRequest(), metadata=bearer(newer.access_token)) == pb.LogoutResponse()
     for secret in (tokens.access_token, newer.access_token):
@@ -138,6 +157,46 @@ async def test_get_me_with_an_api_token(client: Client, database: Database, admi
         "admin",
         [permissions.PERMISSION_CAN_INGEST_METRICS, permissions.PERMISSION_CAN_VIEW_LOGS],
     )
+
+
+async def test_get_me_with_a_workspace_key(client: Client, database: Database, admin: User, clock: Clock) -> None:
+    """A key that is narrowed tells who its owner is when it has the scope, and what it is narrowed to."""
+
+    async def make_key(*scopes: str) -> str:
+        async with database.write() as tx:
+            _, secret = await create_workspace_key(
+                tx,
+                system_caller(admin.organization_id),
+                admin.id,
+                name="k",
+                scopes=scopes,
+                expire_time=None,
+                production=True,
+                now=clock.now(),
+            )
+        return secret
+
+    me = await client.stub.GetMe(pb.GetMeRequest(), metadata=bearer(await make_key("user:read", "files:write")))
+    assert (me.user.username, me.credential.kind, len(me.credential.id), list(me.credential.scopes)) == (
+        "admin",
+        permissions.CREDENTIAL_KIND_WORKSPACE_KEY,
+        36,
+        ["files:write", "user:read"],
+    )
+    refused = await client.fails(client.stub.GetMe(pb.GetMeRequest(), metadata=bearer(await make_key("files:write"))))
+    assert refused == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED", {"permission": ""}, [])
+
+
+async def test_change_password_ends_the_other_sessions(client: Client, admin: User, password: str) -> None:
+    """The session that changes the password goes on, others end at once, and the new password logs in."""
+    own = (await client.stub.Login(pb.LoginRequest(username="admin", password=password))).tokens.access_token
+    other = (await client.stub.Login(pb.LoginRequest(username="admin", password=password))).tokens
+    await client.stub.GetMe(pb.GetMeRequest(), metadata=bearer(other.access_token))
+    request = pb.ChangePasswordRequest(current_password=password, new_password="another long password")
+    assert await client.stub.ChangePassword(request, metadata=bearer(own)) == pb.ChangePasswordResponse()
+    await client.stub.GetMe(pb.GetMeRequest(), metadata=bearer(own))
+    assert await client.fails(client.stub.GetMe(pb.GetMeRequest(), metadata=bearer(other.access_token))) == UNAUTHENTICATED
+    assert await client.fails(client.stub.RefreshLogin(pb.RefreshLoginRequest(refresh_token=other.refresh_token))) == UNAUTHENTICATED
 
 
 async def test_check_access_as_the_rpc_would(client: Client, database: Database, admin: User, clock: Clock) -> None:

@@ -1,0 +1,1 @@
+"""Servicers of logins, identities and the record of who changed what."""

@@ -1,0 +1,71 @@
+"""Words: what searches compare, and filters that tell of a block which words it cannot hold.
+
+A word is a row of letters, digits and `_`, joined by `.` and `-`, without case. A filter is a Bloom filter over the words of a block's
+texts, names of metadata included: it errs only towards reading a block for nothing.
+"""
+
+import re
+import zlib
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumetry_core.logs.columns import Columns
+
+WORD = re.compile(r"\w++(?:[.-]++\w++)*+")
+ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+BITS_PER_WORD = 10
+PROBES = 5
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, in order."""
+    return WORD.findall(text.casefold())
+
+
+def canonical(text: str) -> str:
+    """The words of a text between single spaces, so that words and phrases are found as parts of it; empty without words."""
+    words = words_of(text)
+    return f" {' '.join(words)} " if words else ""
+
+
+def block_words(columns: Columns) -> set[str]:
+    """All words of entries, and some more: names in JSON count like values."""
+    documents = b"\n".join((*columns.metadata, *columns.errors)).decode()
+    if "\\" in documents:
+        documents = ESCAPE.sub(" ", documents)
+    traces = {traces[0] for traces in columns.traces if traces is not None and traces[0] is not None}
+    return set(words_of("\n".join((*columns.messages, *traces, documents))))
+
+
+def build_filter(words: Iterable[str]) -> bytes:
+    """A filter that holds the words."""
+    hashes = hash_words(words)
+    size = (len(hashes) * BITS_PER_WORD // 64 + 1) * 64
+    bits = np.zeros(size, np.bool_)
+    bits[probe(hashes, size)] = True
+    return np.packbits(bits).tobytes()
+
+
+def may_hold(packed: bytes, hashes: NDArray[np.uint64]) -> bool:
+    """Whether a filter may hold all the words of these hashes."""
+    bits = np.frombuffer(packed, np.uint8)
+    places = probe(hashes, len(packed) * 8)
+    return bool(np.all(bits[places >> np.uint64(3)] >> (np.uint64(7) - (places & np.uint64(7))).astype(np.uint8) & 1))
+
+
+def hash_words(words: Iterable[str]) -> NDArray[np.uint64]:
+    """A hash of each word."""
+    hashes = np.array([zlib.crc32(word.encode()) for word in words], np.uint64)
+    hashes *= np.uint64(0x9E3779B97F4A7C15)
+    hashes ^= hashes >> np.uint64(32)
+    hashes *= np.uint64(0xD6E8FEB86659FD93)
+    hashes ^= hashes >> np.uint64(32)
+    return hashes
+
+
+def probe(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
+    """The places of words in a filter of so many bits."""
+    first, step = hashes & np.uint64(0xFFFFFFFF), hashes >> np.uint64(32) | np.uint64(1)
+    return np.concatenate([(first + np.uint64(number) * step) % np.uint64(size) for number in range(PROBES)])

@@ -1,0 +1,70 @@
+"""Workers of logs: one seals blocks, one drops what is old."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from lumetry_core.access.service.organizations import list_organization_ids
+from lumetry_core.logs.model import BlockGroup, Settings
+from lumetry_core.logs.service import sealing, upkeep
+from lumetry_core.runtime.database import Database
+
+log = structlog.get_logger(__name__)
+
+UPKEEP_INTERVAL = timedelta(hours=1)
+
+
+class LogSealer:
+    """Seals blocks of every organization."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tick(self, now: datetime) -> bool:
+        """Merges what is due; true when something was."""
+        async with self._database.read() as tx:
+            due = [group for of in await list_organization_ids(tx) for group in await sealing.find_due(tx, of, now)]
+        for group in due:
+            await self._seal(group)
+        return bool(due)
+
+    async def _seal(self, group: BlockGroup) -> None:
+        async with self._database.read() as tx:
+            sources = await sealing.read_sources(tx, group)
+        if not sources:
+            return
+        sealed = await asyncio.to_thread(sealing.merge, sources)
+        try:
+            async with self._database.write() as tx:
+                await sealing.replace_blocks(tx, sealed)
+        except sealing.BlocksChanged:
+            log.info("blocks of logs were replaced by another process", project_id=group.project_id)
+
+
+class LogKeeper:
+    """Drops old entries and receipts, once an hour."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+        self._next: datetime | None = None
+
+    async def tick(self, now: datetime) -> bool:
+        """Drops what is due; true when there may be more."""
+        if self._next is not None and now < self._next:
+            return False
+        more = False
+        async with self._database.read() as tx:
+            organization_ids = await list_organization_ids(tx)
+        for organization_id in organization_ids:
+            async with self._database.read() as tx:
+                retentions = await upkeep.list_retentions(tx, organization_id, self._settings)
+            for project_id, days in retentions:
+                async with self._database.write() as tx:
+                    more |= await upkeep.drop_old(tx, organization_id, project_id, days, now)
+            async with self._database.write() as tx:
+                await upkeep.drop_receipts(tx, organization_id, now)
+        if not more:
+            self._next = now + UPKEEP_INTERVAL
+        return more

@@ -1,0 +1,8 @@
+"""What logs, monitors and other signals belong to.
+
+Owns: projects, the settings that decide how a project's logs are kept.
+Words: the *default* project is there in every organization and catches what names no other; a *private* project's record is seen by its
+owner only, which hides none of its signals; a *slug* is a project's name in addresses and in log entries.
+Tables: `projects`.
+Queues: none.
+"""

@@ -1,0 +1,172 @@
+"""The services of the core's server: every servicer with what it needs, by the full name of its service."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+
+from lumetry.access.v1 import (
+    access_service_pb2_grpc,
+    api_token_service_pb2_grpc,
+    audit_service_pb2_grpc,
+    oidc_service_pb2_grpc,
+    role_service_pb2_grpc,
+    user_service_pb2_grpc,
+    workspace_key_service_pb2_grpc,
+)
+from lumetry.alerts.v1 import alert_service_pb2_grpc
+from lumetry.collectors.v1 import collector_service_pb2_grpc
+from lumetry.containers.v1 import runtime_service_pb2_grpc
+from lumetry.evaluation.v1 import evaluation_service_pb2_grpc
+from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc
+from lumetry.logs.v1 import log_ingestion_service_pb2_grpc, log_key_service_pb2_grpc, log_service_pb2_grpc
+from lumetry.metrics.v1 import ingestion_service_pb2_grpc, metric_service_pb2_grpc
+from lumetry.projects.v1 import project_service_pb2_grpc
+from lumetry.rules.v1 import rule_service_pb2_grpc
+from lumetry.runtime.v1 import status_service_pb2_grpc
+from lumetry.violations.v1 import violation_service_pb2_grpc
+from lumetry_core.access.rpc.access import AccessServicer
+from lumetry_core.access.rpc.api_tokens import ApiTokenServicer
+from lumetry_core.access.rpc.audit import AuditServicer
+from lumetry_core.access.rpc.oidc import OidcServicer
+from lumetry_core.access.rpc.roles import RoleServicer
+from lumetry_core.access.rpc.users import UserServicer
+from lumetry_core.access.rpc.workspace_keys import WorkspaceKeyServicer
+from lumetry_core.access.service.authentication import Authenticator
+from lumetry_core.access.service.login import LoginDesk
+from lumetry_core.access.service.oidc import OidcDesk
+from lumetry_core.alerts.rpc import AlertServicer, encode_alert, encode_system_alert
+from lumetry_core.collectors.rpc import CollectorServicer
+from lumetry_core.config import Config
+from lumetry_core.containers.detection import RuntimeDetector
+from lumetry_core.containers.rpc import RuntimeServicer
+from lumetry_core.evaluation.model import Progress
+from lumetry_core.evaluation.rpc import EvaluationServicer
+from lumetry_core.incidents.rpc.events import EventServicer
+from lumetry_core.incidents.rpc.incidents import IncidentServicer
+from lumetry_core.logs.rpc.ingestion import LogIngestionServicer
+from lumetry_core.logs.rpc.keys import LogKeyServicer
+from lumetry_core.logs.rpc.logs import LogServicer
+from lumetry_core.logs.service.appender import Appender as LogAppender
+from lumetry_core.metrics.rpc.catalog import MetricServicer
+from lumetry_core.metrics.rpc.ingestion import IngestionServicer
+from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.projects.rpc import ProjectServicer
+from lumetry_core.rules.rpc import RuleServicer
+from lumetry_core.runtime.clock import Clock
+from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.queue import Wakeups
+from lumetry_core.runtime.server import read_accesses
+from lumetry_core.runtime.status import StatusServicer
+from lumetry_core.violations.rpc import ViolationServicer, encode_violation
+
+Service = tuple[Callable[[Any, Any], None], Any]
+"""The generated `add_…Servicer_to_server` and the servicer."""
+
+ENCODERS: Mapping[str, Callable[[Any], Message]] = {"alerts": encode_alert, "systemAlerts": encode_system_alert}
+"""How the subjects of events travel, by topic."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What servicers share."""
+
+    config: Config
+    database: Database
+    clock: Clock
+    wakeups: Wakeups
+    authenticator: Authenticator
+    desk: LoginDesk
+    oidc_desk: OidcDesk
+    appender: Appender
+    log_appender: LogAppender
+    progress: Progress
+    detector: RuntimeDetector
+    status: StatusServicer
+
+
+def build_services(parts: Parts) -> dict[str, Service]:
+    """All services; the one that answers who may call the others comes last."""
+    config, database, clock, authenticator = parts.config, parts.database, parts.clock, parts.authenticator
+    services: dict[str, Service] = {
+        "lumetry.runtime.v1.StatusService": (status_service_pb2_grpc.add_StatusServiceServicer_to_server, parts.status),
+        "lumetry.access.v1.UserService": (
+            user_service_pb2_grpc.add_UserServiceServicer_to_server,
+            UserServicer(database, clock, authenticator),
+        ),
+        "lumetry.access.v1.RoleService": (
+            role_service_pb2_grpc.add_RoleServiceServicer_to_server,
+            RoleServicer(database, clock, authenticator),
+        ),
+        "lumetry.access.v1.ApiTokenService": (
+            api_token_service_pb2_grpc.add_ApiTokenServiceServicer_to_server,
+            ApiTokenServicer(database, clock, authenticator),
+        ),
+        "lumetry.access.v1.WorkspaceKeyService": (
+            workspace_key_service_pb2_grpc.add_WorkspaceKeyServiceServicer_to_server,
+            WorkspaceKeyServicer(database, clock, authenticator, production=config.is_production),
+        ),
+        "lumetry.access.v1.OidcService": (
+            oidc_service_pb2_grpc.add_OidcServiceServicer_to_server,
+            OidcServicer(parts.oidc_desk),
+        ),
+        "lumetry.access.v1.AuditService": (
+            audit_service_pb2_grpc.add_AuditServiceServicer_to_server,
+            AuditServicer(database),
+        ),
+        "lumetry.projects.v1.ProjectService": (
+            project_service_pb2_grpc.add_ProjectServiceServicer_to_server,
+            ProjectServicer(database, clock),
+        ),
+        "lumetry.metrics.v1.IngestionService": (
+            ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server,
+            IngestionServicer(parts.appender, clock),
+        ),
+        "lumetry.metrics.v1.MetricService": (
+            metric_service_pb2_grpc.add_MetricServiceServicer_to_server,
+            MetricServicer(database, clock),
+        ),
+        "lumetry.logs.v1.LogIngestionService": (
+            log_ingestion_service_pb2_grpc.add_LogIngestionServiceServicer_to_server,
+            LogIngestionServicer(database, clock, parts.log_appender, config.logs.of_area()),
+        ),
+        "lumetry.logs.v1.LogService": (log_service_pb2_grpc.add_LogServiceServicer_to_server, LogServicer(database)),
+        "lumetry.logs.v1.LogKeyService": (
+            log_key_service_pb2_grpc.add_LogKeyServiceServicer_to_server,
+            LogKeyServicer(database, clock),
+        ),
+        "lumetry.rules.v1.RuleService": (rule_service_pb2_grpc.add_RuleServiceServicer_to_server, RuleServicer(database, clock)),
+        "lumetry.violations.v1.ViolationService": (
+            violation_service_pb2_grpc.add_ViolationServiceServicer_to_server,
+            ViolationServicer(database),
+        ),
+        "lumetry.alerts.v1.AlertService": (
+            alert_service_pb2_grpc.add_AlertServiceServicer_to_server,
+            AlertServicer(database, clock, encode_violation),
+        ),
+        "lumetry.evaluation.v1.EvaluationService": (
+            evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server,
+            EvaluationServicer(database, clock, parts.progress),
+        ),
+        "lumetry.incidents.v1.IncidentService": (
+            incident_service_pb2_grpc.add_IncidentServiceServicer_to_server,
+            IncidentServicer(database, clock, encode_alert, encode_violation),
+        ),
+        "lumetry.incidents.v1.EventService": (
+            event_service_pb2_grpc.add_EventServiceServicer_to_server,
+            EventServicer(database, clock, parts.wakeups, authenticator, ENCODERS),
+        ),
+        "lumetry.collectors.v1.CollectorService": (
+            collector_service_pb2_grpc.add_CollectorServiceServicer_to_server,
+            CollectorServicer(database, clock),
+        ),
+        "lumetry.containers.v1.RuntimeService": (
+            runtime_service_pb2_grpc.add_RuntimeServiceServicer_to_server,
+            RuntimeServicer(database, clock, parts.detector, {}),
+        ),
+    }
+    name = "lumetry.access.v1.AccessService"
+    access = AccessServicer(database, clock, parts.desk, authenticator, read_accesses((name, *services)))
+    services[name] = (access_service_pb2_grpc.add_AccessServiceServicer_to_server, access)
+    return services

@@ -1,0 +1,168 @@
+"""Every RPC that writes says what it audits, or why it does not (contract lumetry 18)."""
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+from google.protobuf import descriptor_pool
+
+from tests.gateway.fake_core import generated_services
+
+SOURCE = Path(__file__).parents[3] / "lumetry_core"
+
+READS = (
+    "Check",
+    "Count",
+    "Download",
+    "Explain",
+    "Export",
+    "Get",
+    "List",
+    "Preview",
+    "Query",
+    "Read",
+    "Search",
+    "Summarize",
+    "Tail",
+    "Watch",
+)
+"""First words of RPCs that write nothing."""
+
+AUDITED: Mapping[str, tuple[str, ...]] = {
+    "access.AccessService.ChangePassword": ("User.PasswordChanged",),
+    "access.AccessService.Login": ("Auth.LoggedIn", "Auth.LoginFailed"),
+    "access.AccessService.Logout": ("Auth.LoggedOut",),
+    "access.ApiTokenService.CreateApiToken": ("ApiToken.Created",),
+    "access.ApiTokenService.RevokeApiToken": ("ApiToken.Revoked",),
+    "access.OidcService.CompleteLogin": ("Auth.LoggedIn", "Auth.LoginFailed", "User.IdentityLinked"),
+    "access.RoleService.CreateRole": ("Role.Created",),
+    "access.RoleService.UpdateRole": ("Role.Updated",),
+    "access.UserService.CreateUser": ("User.Created",),
+    "access.UserService.DeactivateUser": ("User.Deactivated",),
+    "access.UserService.UpdateUser": ("User.Updated", "User.Deactivated"),
+    "access.WorkspaceKeyService.CreateWorkspaceKey": ("WorkspaceKey.Created",),
+    "access.WorkspaceKeyService.RevokeWorkspaceKey": ("WorkspaceKey.Revoked",),
+    "alerts.AlertService.AcknowledgeAlert": ("Alert.Acknowledged",),
+    "alerts.AlertService.CloseAlert": ("Alert.Closed",),
+    "collectors.CollectorService.CreateCollector": ("Collector.Created",),
+    "collectors.CollectorService.EnrollCollector": ("Collector.Enrolled",),
+    "incidents.IncidentService.AcknowledgeIncident": ("Incident.Acknowledged",),
+    "incidents.IncidentService.ResolveIncident": ("Incident.Resolved",),
+    "logs.LogKeyService.CreateLogKey": ("LogKey.Created",),
+    "logs.LogKeyService.RevokeLogKey": ("LogKey.Revoked",),
+    "projects.ProjectService.CreateProject": ("Project.Created",),
+    "projects.ProjectService.DeleteProject": ("Project.Deleted",),
+    "projects.ProjectService.UpdateProject": ("Project.Updated",),
+    "rules.RuleService.CreateRule": ("Rule.Created", "RuleAlertLevel.Created"),
+    "rules.RuleService.UpdateRule": ("Rule.Updated", "RuleAlertLevel.Created", "RuleAlertLevel.Removed", "RuleAlertLevel.Updated"),
+}
+"""The actions of each RPC, by area, service and name."""
+
+INGESTED = "what machines observe is not audited"
+EXEMPT: Mapping[str, str] = {
+    "access.AccessService.RefreshLogin": "programs renew a login by themselves every few minutes; its end by a used token is audited",
+    "access.OidcService.BeginLogin": "nobody has come in yet",
+    "collectors.CollectorService.SendHeartbeat": "machines repeat it",
+    "logs.LogIngestionService.PushLogParts": INGESTED,
+    "logs.LogIngestionService.PushLogs": INGESTED,
+    "metrics.IngestionService.IngestColumns": INGESTED,
+    "metrics.IngestionService.IngestMetrics": INGESTED,
+    "metrics.IngestionService.StreamColumns": INGESTED,
+    "metrics.IngestionService.StreamMetrics": INGESTED,
+}
+"""The RPCs that write without an audit row, and why that is right."""
+
+ACTION = re.compile(r"[A-Z][A-Za-z]*\.[A-Z][A-Za-z]*")
+
+
+def all_rpcs() -> Iterator[str]:
+    """Every RPC of the product."""
+    for module, service in generated_services():
+        package = module.__name__.rpartition(".")[0]
+        for method in descriptor_pool.Default().FindServiceByName(f"{package}.{service}").methods:
+            yield f"{package.split('.')[1]}.{service}.{method.name}"
+
+
+def is_read(rpc: str) -> bool:
+    """Whether an RPC says by its first word that it writes nothing."""
+    return re.match(rf"(?:{'|'.join(READS)})(?=[A-Z])", rpc.rpartition(".")[2]) is not None
+
+
+def test_every_write_rpc_is_audited_or_exempt() -> None:
+    """A new RPC gets an entry in exactly one table; an entry without an RPC goes."""
+    assert sorted([*AUDITED, *EXEMPT]) == sorted(rpc for rpc in all_rpcs() if not is_read(rpc))
+
+
+def test_reads_write_nothing_and_writes_are_one_transaction() -> None:
+    """No servicer of a read opens a writing transaction, and none opens two, so that a change and its audit row stand or fall together."""
+    opened = {}
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith("Servicer") and not path.is_relative_to(SOURCE / "runtime"):
+                methods = [method for method in node.body if isinstance(method, ast.AsyncFunctionDef) and method.name[0].isupper()]
+                service = f"{path.relative_to(SOURCE).parts[0]}.{node.name.removesuffix('Servicer')}Service"
+                opened |= {f"{service}.{method.name}": count_writes(method) for method in methods}
+    assert {rpc for rpc in AUDITED if rpc not in opened} == set()
+    assert {rpc: count for rpc, count in opened.items() if count > (0 if is_read(rpc) else 1)} == {}
+
+
+def count_writes(method: ast.AsyncFunctionDef) -> int:
+    """How many writing transactions code opens."""
+    calls = [node.func for node in ast.walk(method) if isinstance(node, ast.Call)]
+    return sum(isinstance(func, ast.Attribute) and func.attr == "write" for func in calls)
+
+
+def actions_in(module: ast.Module) -> Iterator[re.Pattern[str]]:
+    """What the texts of a module that are actions look like; a part that varies fits any word."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.JoinedStr):
+            parts = [re.escape(str(part.value)) if isinstance(part, ast.Constant) else r"[A-Za-z]+" for part in node.values]
+            yield re.compile("".join(parts))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and ACTION.fullmatch(node.value):
+            yield re.compile(re.escape(node.value))
+
+
+@pytest.mark.parametrize("area", sorted({rpc.split(".")[0] for rpc in AUDITED}))
+def test_audited_actions_exist(area: str) -> None:
+    """Each action of the table is one that a service records."""
+    services = [path for path in SOURCE.rglob("*.py") if "service" in path.relative_to(SOURCE).as_posix()]
+    known = [pattern for path in services for pattern in actions_in(ast.parse(path.read_text()))]
+    named = {action for rpc, actions in AUDITED.items() if rpc.startswith(f"{area}.") for action in actions}
+    assert {action for action in named if not any(pattern.fullmatch(action) for pattern in known)} == set()
+
+
+GIVEN_WITH = {
+    "Created": {"after"},
+    "Updated": {"before", "after"},
+    "Revoked": {"before", "after"},
+    "Deleted": {"before"},
+    "Removed": {"before"},
+}
+"""What an action must tell of its entity."""
+
+
+def given_values(call: ast.Call) -> set[str]:
+    """Which of `before` and `after` a call of `record_audit` passes."""
+    positional = [name for name, argument in zip(("before", "after"), call.args[6:], strict=False) if not is_none(argument)]
+    return {*positional, *(word.arg for word in call.keywords if word.arg and not is_none(word.value))} & {"before", "after"}
+
+
+def is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def test_audit_rows_tell_before_and_after() -> None:
+    """A creation tells what is there now, a change both, a removal what was there."""
+    wrong = []
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "record_audit"):
+                continue
+            action = node.args[2]
+            if isinstance(action, ast.Constant):
+                needed = GIVEN_WITH.get(str(action.value).rpartition(".")[2], set())
+                if not needed <= given_values(node):
+                    wrong.append((path.name, action.value, given_values(node)))
+    assert wrong == []
