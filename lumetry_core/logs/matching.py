@@ -142,7 +142,9 @@ def make_matcher(query: Query, projects: Mapping[str, str]) -> Matcher:
         beginnings |= certain if term.field is not Field.TRACE else set()  # it may be a field, which is no text
     tests: list[Test] = [field_test(term, projects) for term in fields]
     tests += [text_test(term) for term in query.texts]
-    return Matcher(query.level_mask, query.start_ns, query.end_ns, tests, sorted(beginnings, key=len, reverse=True), hash_words(words))
+    hashes = hash_words(word.encode() for word in words)
+    rarest_first = sorted(beginnings, key=len, reverse=True)
+    return Matcher(query.level_mask, query.start_ns, query.end_ns, tests, rarest_first, hashes)
 
 
 def certain_words(term: FieldTerm) -> set[str]:

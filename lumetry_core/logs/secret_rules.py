@@ -26,9 +26,14 @@ class Rule:
 
     kind: str
     hints: tuple[str, ...]
-    """Three lower-case characters each; every match has one of them."""
+    """Three characters each, one of which every match has; in lower case where case does not count."""
     pattern: re.Pattern[str]
     part: str | int = 0
+
+    @property
+    def ignores_case(self) -> bool:
+        """Whether case does not count."""
+        return bool(self.pattern.flags & re.IGNORECASE)
 
 
 def mark(kind: str) -> str:
@@ -50,18 +55,18 @@ RULES = (
         re.compile(r"(?<![A-Za-z])(?:bearer|basic|token) +(?P<secret>[A-Za-z0-9\-._~+/=]{16,})", re.IGNORECASE | re.ASCII),
         SECRET,
     ),
-    Rule("jwt", ("eyj",), re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]+")),
-    Rule("aws_key", ("aki", "asi", "abi", "acc"), re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}")),
+    Rule("jwt", ("eyJ",), re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]+")),
+    Rule("aws_key", ("AKI", "ASI", "ABI", "ACC"), re.compile(r"(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}")),
     Rule("github_token", ("hp_", "ho_", "hu_", "hs_", "hr_"), re.compile(r"gh[pousr]_[A-Za-z0-9]{36,}")),
     Rule("github_token", ("b_p",), re.compile(r"github_pat_[A-Za-z0-9_]{22,}")),
     Rule("gitlab_token", ("glp",), re.compile(r"glpat-[A-Za-z0-9_-]{20,}")),
     Rule("slack_token", ("xox",), re.compile(r"xox[abprs]-[A-Za-z0-9-]{10,}")),
     Rule("slack_token", ("://",), re.compile(r"https://hooks\.slack\.com/services/(?P<secret>[A-Za-z0-9/_-]+)"), SECRET),
     Rule("stripe_key", ("k_l", "k_t"), re.compile(r"[srp]k_(?:live|test)_[A-Za-z0-9]{16,}")),
-    Rule("google_key", ("aiz",), re.compile(r"AIza[A-Za-z0-9_-]{35}")),
+    Rule("google_key", ("AIz",), re.compile(r"AIza[A-Za-z0-9_-]{35}")),
     Rule("ai_key", ("sk-",), re.compile(r"(?<![A-Za-z0-9])sk-[A-Za-z0-9_-]{20,}")),
-    Rule("sendgrid_key", ("sg.",), re.compile(r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}")),
-    Rule("twilio_key", tuple(f"sk{digit}" for digit in "0123456789abcdef"), re.compile(r"SK[0-9a-fA-F]{32}")),
+    Rule("sendgrid_key", ("SG.",), re.compile(r"SG\.[A-Za-z0-9_-]{16,}+\.[A-Za-z0-9_-]{16,}")),
+    Rule("twilio_key", tuple(f"SK{digit}" for digit in "0123456789abcdefABCDEF"), re.compile(r"SK[0-9a-fA-F]{32}")),
     Rule("npm_token", ("pm_",), re.compile(r"npm_[A-Za-z0-9]{36}")),
     Rule("pypi_token", ("pi-",), re.compile(r"pypi-[A-Za-z0-9_-]{50,}")),
     Rule(
@@ -87,8 +92,7 @@ RULES = (
         SECRET,
     ),
 )
-HINTS = sorted({hint for rule in RULES for hint in rule.hints})
-HINT = re.compile("|".join(map(re.escape, HINTS)))
+HINT = re.compile("|".join(sorted({re.escape(hint.lower()) for rule in RULES for hint in rule.hints})))
 DIGIT_GROUPS = re.compile(r"[0-9]++(?:[ -][0-9]++)*+")
 EMAIL = Rule("email", (), re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"))
 SOCIAL_SECURITY = Rule("national_id", (), re.compile(r"(?<![0-9A-Za-z-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9A-Za-z-])"))
@@ -101,7 +105,8 @@ def scrub_text(text: str, options: Options, counts: Counts) -> str:
     lowered = text.lower()
     if HINT.search(lowered):
         for rule in RULES:
-            if any(hint in lowered for hint in rule.hints):
+            source = lowered if rule.ignores_case else text
+            if any(hint in source for hint in rule.hints):
                 text = apply(rule, text, counts)
     if len(text) >= MIN_CARD:
         text = replace_spans(text, "card", find_cards(text), counts)

@@ -1,25 +1,30 @@
 """Which entries of a batch may hold a secret: one pass over all texts at once, so that ordinary entries cost next to nothing.
 
-Each rule has three characters without which it finds nothing. They are looked up, case and a few look-alikes aside, at every position of
-the joined texts; an entry in which any of them occurs is read by the rules themselves.
+Each rule has three characters without which it finds nothing. They are looked up by a hash at every position of the joined texts; an
+entry in which any of them seems to occur is read by the rules themselves.
 """
 
 from collections.abc import Iterable, Sequence
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lumetry_core.logs.secret_rules import HINTS, MIN_CARD
+from lumetry_core.logs.secret_rules import MIN_CARD, RULES
 
 GAP = b"\0"
 """Between entries; their texts have none."""
-FOLD = 0x202020
 HASH = 0x9E3779B1
 SHIFT = 12
 """Leaves enough bits of the hash that chance hits are rare."""
 
 KEY_TRIPLES = ("ssw", "swd", "pwd", "ssp", "ecr", "pik", "ssk", "oke", "riz", "kie", "tek", "ngk", "tca", "rdn", "cvv", "cvc")
 """As the hints of the rules, for names of values, which are compared without separators."""
+
+
+def spell(triple: str) -> list[str]:
+    """Three characters in every mixture of cases."""
+    return ["".join(characters) for characters in product(*({character.lower(), character.upper()} for character in triple))]
 
 
 def build_table(triples: Iterable[str]) -> NDArray[np.bool_]:
@@ -32,15 +37,14 @@ def build_table(triples: Iterable[str]) -> NDArray[np.bool_]:
 
 def hash_triples(codes: NDArray[np.uint32]) -> NDArray[np.uint32]:
     """Hashes of three bytes each, the fourth ignored."""
-    hashes = codes | np.uint32(FOLD)
-    hashes <<= np.uint32(8)  # which drops the fourth
+    hashes = codes << np.uint32(8)  # which drops the fourth
     hashes *= np.uint32(HASH)
     hashes >>= np.uint32(SHIFT)
     return hashes
 
 
-TEXT_TABLE = build_table(HINTS)
-KEY_TABLE = build_table(KEY_TRIPLES)
+TEXT_TABLE = build_table(triple for rule in RULES for hint in rule.hints for triple in (spell(hint) if rule.ignores_case else (hint,)))
+KEY_TABLE = build_table(triple for key in KEY_TRIPLES for triple in spell(key))
 DIGITS_AS_ZERO = bytes.maketrans(b"123456789", b"000000000")
 CARD_LENGTH = b"0" * MIN_CARD
 FRACTION = b"0." + CARD_LENGTH

@@ -15,6 +15,11 @@ from lumetry_core.logs.columns import Columns
 
 WORD = re.compile(r"\w++(?:[.-]++\w++)*+")
 ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+PLAIN_WORDS = bytes(
+    ord(character.lower()) if (character := chr(code)).isascii() and (character.isalnum() or character in "_.-") else ord(" ")
+    for code in range(256)
+)
+"""Makes lower-case words between blanks of a text in ASCII; `.` and `-` are still at their edges."""
 BITS_PER_WORD = 10
 PROBES = 5
 
@@ -30,16 +35,19 @@ def canonical(text: str) -> str:
     return f" {' '.join(words)} " if words else ""
 
 
-def block_words(columns: Columns) -> set[str]:
+def block_words(columns: Columns) -> set[bytes]:
     """All words of entries, and some more: names in JSON count like values."""
-    documents = b"\n".join((*columns.metadata, *columns.errors)).decode()
-    if "\\" in documents:
-        documents = ESCAPE.sub(" ", documents)
+    documents = [document.decode() for document in (*columns.metadata, *columns.errors) if document]
     traces = {traces[0] for traces in columns.traces if traces is not None and traces[0] is not None}
-    return set(words_of("\n".join((*columns.messages, *traces, documents))))
+    texts = [*columns.messages, *traces, *(ESCAPE.sub(" ", document) if "\\" in document else document for document in documents)]
+    plain = "\n".join(text for text in texts if text.isascii()).encode()
+    words = {row.strip(b".-") for row in set(plain.translate(PLAIN_WORDS).split())}
+    words.discard(b"")
+    words.update(word.encode() for word in words_of("\n".join(text for text in texts if not text.isascii())))
+    return words
 
 
-def build_filter(words: Iterable[str]) -> bytes:
+def build_filter(words: Iterable[bytes]) -> bytes:
     """A filter that holds the words."""
     hashes = hash_words(words)
     size = (len(hashes) * BITS_PER_WORD // 64 + 1) * 64
@@ -55,9 +63,9 @@ def may_hold(packed: bytes, hashes: NDArray[np.uint64]) -> bool:
     return bool(np.all(bits[places >> np.uint64(3)] >> (np.uint64(7) - (places & np.uint64(7))).astype(np.uint8) & 1))
 
 
-def hash_words(words: Iterable[str]) -> NDArray[np.uint64]:
+def hash_words(words: Iterable[bytes]) -> NDArray[np.uint64]:
     """A hash of each word."""
-    hashes = np.array([zlib.crc32(word.encode()) for word in words], np.uint64)
+    hashes = np.array([zlib.crc32(word) for word in words], np.uint64)
     hashes *= np.uint64(0x9E3779B97F4A7C15)
     hashes ^= hashes >> np.uint64(32)
     hashes *= np.uint64(0xD6E8FEB86659FD93)
