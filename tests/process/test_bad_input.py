@@ -76,7 +76,9 @@ def find_wrong(families: Families, bad: Bad, answered: Answered) -> str | None:
         return "a header of the client's making"
     if answered.status < 400 or bad.method == "HEAD":
         return None
-    family = families.of(bad.path.partition("?")[0])
+    # What is not HTTP has no path: the product's own family answers it and ends the connection.
+    is_http = answered.headers.get("connection", "").lower() != "close"
+    family = families.of(bad.path.partition("?")[0] if is_http else "")
     if not answered.headers.get("content-type", "").startswith(family.problem_type):
         return f"not the media type of {family.name}"
     try:
@@ -121,6 +123,10 @@ def note_written(written: "collections.Counter[str]", bad: Bad, answered: Answer
         written["rules"] += 1
     if answered.status == 202 and path == "/v1/metrics":
         written["points"] += json.loads(answered.body)["accepted"]
+    if answered.status == 201 and path == "/api/v1/projects":
+        written["projects"] += 1
+    if answered.status == 200 and path == "/v1/logs" and bad.method == "POST":
+        written["entries"] += json.loads(answered.body)["processed"]
     if answered.status == 202 and path == "/api/metric-ingestion":
         written["points"] += 1
 
@@ -145,9 +151,10 @@ def count(data_dir: Path, question: str) -> int:
 
 def test_answer_whatever_is_sent(unlimited: Deployment) -> None:
     """Thousands of spoilt requests: every answer is documented, none is a fault of ours, and what was refused left no trace."""
-    bearer = {"Authorization": f"Bearer {unlimited.token}"}
     families = build_families(Config())
-    seeds = read_seeds({family.name: bearer for family in families.all})
+    credentials = {family.name: {"Authorization": f"Bearer {unlimited.token}"} for family in families.all}
+    credentials["logs"] = {"x-api-key": unlimited.command("token", "create", "--name", "logs", "--family", "logs")}
+    seeds = read_seeds(credentials)
     wrong, counts, written = asyncio.run(send_all(islice(spoil(seeds, SEED), REQUESTS), unlimited.addresses["http"], families))
     print(f"{sum(counts.values())} answers: {dict(sorted(counts.items()))}, written: {dict(written)}")
     assert wrong == []
@@ -156,6 +163,8 @@ def test_answer_whatever_is_sent(unlimited: Deployment) -> None:
     stored = {
         "rules": count(unlimited.data_dir, "SELECT count(*) FROM rules"),
         "points": count(unlimited.data_dir, "SELECT sum(appended_points) FROM inbox_partitions"),
+        "entries": count(unlimited.data_dir, "SELECT sum(entry_count) FROM log_blocks"),
+        "projects": count(unlimited.data_dir, "SELECT count(*) FROM projects WHERE NOT is_default"),
     }
     assert {name: number for name, number in stored.items() if number} == dict(written)
     audited = count(unlimited.data_dir, "SELECT count(*) FROM audit_logs WHERE action = 'Rule.Created'")

@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import aiohttp
 import pytest
@@ -50,9 +51,11 @@ async def test_log_in_with_a_browser(deployment: Deployment, provider: OidcServe
             back = response.headers["Location"]
         assert back.startswith(f"{ELSEWHERE}/api/auth/oidc/callback?")
         back = back.replace(ELSEWHERE, base)
-        async with browser.get(aiohttp.client.URL(back, encoded=True)) as response:
-            assert response.status == 200, await response.text()
-            tokens = await response.json()
+        async with browser.get(aiohttp.client.URL(back, encoded=True), allow_redirects=False) as response:
+            assert response.status == 302, await response.text()
+            page, _, triple = response.headers["Location"].partition("#")
+        assert page == "/"
+        tokens = dict(parse_qsl(triple))
         async with browser.get(f"{base}/api/auth/me", headers={"Authorization": f"Bearer {tokens['accessToken']}"}) as response:
             me = await response.json()
         assert {name: me[name] for name in ("username", "email", "authProviderType", "roles")} == {

@@ -5,6 +5,7 @@ else's browser finish a login that is not its own.
 """
 
 from hmac import compare_digest
+from urllib.parse import urlencode
 
 import msgspec
 from aiohttp import web
@@ -75,7 +76,10 @@ async def begin_login(request: Request) -> web.Response:
 
 
 async def complete_login(request: Request) -> web.Response:
-    """2.2 `GET /api/auth/oidc/callback`: the token triple for the provider's answer."""
+    """2.2, 21 `GET /api/auth/oidc/callback`: the token triple for the provider's answer.
+
+    A browser is sent on to the start page with the triple behind `#`, which travels to no server; who asks for JSON gets it as such.
+    """
     answer = request.query(ProviderAnswer)
     state, kept = answer.state or "", request.http.cookies.get(STATE_COOKIE, "")
     # A header may hold bytes that are no text.
@@ -88,6 +92,10 @@ async def complete_login(request: Request) -> web.Response:
         expires_at=format_time(reply.tokens.expire_time),
         refresh_token=reply.tokens.refresh_token,
     )
-    response = json_response(tokens, headers=UNSTORED)
+    if "application/json" in request.http.headers.get("Accept", ""):
+        response = json_response(tokens, headers=UNSTORED)
+    else:
+        triple = urlencode(msgspec.to_builtins(tokens))
+        response = web.Response(status=web.HTTPFound.status_code, headers=[("Location", f"/#{triple}"), *UNSTORED])
     response.del_cookie(STATE_COOKIE, path=COOKIE_PATH, httponly=True, samesite="Lax")
     return response

@@ -29,7 +29,7 @@ INLINE_BYTES = 64 * 1024
 """Blocks of less are searched at once, of more beside the event loop."""
 MAX_READ_BYTES = 128 * 1024 * 1024
 """Packed bytes that a request reads before it answers with what it has, as long as that is progress."""
-MAX_PAGE_BYTES = 4 * 1024 * 1024
+MAX_PAGE_BYTES = 3 * 1024 * 1024
 """Texts of a page, unless a single entry has more."""
 
 

@@ -58,8 +58,8 @@ async def test_complete_login_in_the_same_browser(core: Any, url: str) -> None:
     response = await go(
         url, f"{CALLBACK}?state={STATE}&code=a%2Fb&iss=https%3A%2F%2Fid.example.com&session_state=1", f"lumetry_oidc_state={STATE}"
     )
-    assert (response.status, response.headers["Cache-Control"], response.headers["Referrer-Policy"]) == (200, "no-store", "no-referrer")
-    assert await response.json() == {"accessToken": "a", "expiresAt": "2026-06-01T08:15:00Z", "refreshToken": "r"}
+    assert (response.status, response.headers["Cache-Control"], response.headers["Referrer-Policy"]) == (302, "no-store", "no-referrer")
+    assert response.headers["Location"] == "/#accessToken=a&expiresAt=2026-06-01T08%3A15%3A00Z&refreshToken=r"
     cookie = read_cookie(response)
     assert (cookie["name"], cookie["value"], cookie["max-age"], cookie["path"]) == ("lumetry_oidc_state", "", "0", "/api/auth/oidc")
     assert core.requests("CompleteLogin") == [pb.CompleteLoginRequest(state=STATE, code="a/b", issuer="https://id.example.com")]
