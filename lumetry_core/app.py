@@ -143,7 +143,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
                 ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 5.0),
                 ("rates", limiter.tick, "rates", 1.0),
-                ("log-sealer", LogSealer(database).tick, "logs", 5.0),
+                ("log-sealer", LogSealer(database).tick, "log-sealer", 2.0),
                 ("log-keeper", LogKeeper(database, config.logs.of_area()).tick, "log-keeper", 60.0),
             )
             aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()

@@ -19,7 +19,7 @@ from lumetry_core.containers.model import RuntimeSettings, read_settings
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.incidents.model import Settings as CorrelationSettings
 from lumetry_core.logs.model import Settings as LogSettings
-from lumetry_core.metrics.model import Settings as MetricSettings
+from lumetry_core.metrics.settings import Settings as MetricSettings
 
 PREFIX = "LUMETRY_"
 VARIABLE_OF = {"disable_rate_limit": "DISABLE_RATE_LIMIT"}

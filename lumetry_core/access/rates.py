@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from lumetry_core.access.model import RateSettings
+from lumetry_core.runtime.caller import DIRECT_FAMILY, RateClass
 from lumetry_core.runtime.clock import to_ms
-from lumetry_core.runtime.interceptors import DIRECT_FAMILY, RateClass
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000

@@ -25,10 +25,10 @@ from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.incidents.model import Settings as CorrelationSettings
 from lumetry_core.incidents.worker import Correlator
-from lumetry_core.metrics.model import Settings as MetricSettings
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.inbox import ensure_partitions, queue_depth
 from lumetry_core.metrics.service.recent import RecentEntries
+from lumetry_core.metrics.settings import Settings as MetricSettings
 from lumetry_core.migrations.run import upgrade
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.database import Database, open_database

@@ -12,6 +12,10 @@ from lumetry_core.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
+PAUSE = 6.0
+"""Times that what was just sealed took: while entries pour in, accepting them comes first …"""
+BEHIND_ENTRIES = 3_000_000
+"""… until so many wait to be sealed, for search has to read what is not."""
 UPKEEP_INTERVAL = timedelta(hours=1)
 
 
@@ -25,8 +29,13 @@ class LogSealer:
         """Merges what is due; true when something was."""
         async with self._database.read() as tx:
             due = [group for of in await list_organization_ids(tx) for group in await sealing.find_due(tx, of, now)]
+        is_behind = sum(group.entry_count for group in due) > BEHIND_ENTRIES
+        loop = asyncio.get_running_loop()
         for group in due:
+            begin = loop.time()
             await self._seal(group)
+            if not is_behind:
+                await asyncio.sleep((loop.time() - begin) * PAUSE)
         return bool(due)
 
     async def _seal(self, group: BlockGroup) -> None:

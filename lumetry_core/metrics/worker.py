@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from lumetry_core.metrics.model import Lease, LeaseLost, Settings
+from lumetry_core.metrics.model import Lease, LeaseLost
 from lumetry_core.metrics.service import inbox, sealing, upkeep
 from lumetry_core.metrics.service.series import SeriesIndex
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.runtime.database import Database, Transaction
 
 log = structlog.get_logger(__name__)

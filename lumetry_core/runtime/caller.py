@@ -34,6 +34,19 @@ class CredentialKind(StrEnum):
     WORKSPACE_KEY = "WORKSPACE_KEY"
 
 
+class RateClass(StrEnum):
+    """Mirrors `lumetry.access.v1.RateClass`."""
+
+    GENERAL = "UNSPECIFIED"
+    INGEST = "INGEST"
+    SENSITIVE = "SENSITIVE"
+    UNLIMITED = "UNLIMITED"
+
+
+DIRECT_FAMILY = "lumetry"
+"""The contract family of calls that came through no gateway."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The authenticated origin of a call, or the system itself."""

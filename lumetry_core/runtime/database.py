@@ -6,7 +6,7 @@ connections. PostgreSQL: pooled connections; reads see one snapshot. A database 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -101,13 +101,11 @@ class Transaction:
 class Database:
     """The one database of a deployment."""
 
-    def __init__(
-        self, writer: AsyncEngine, reader: AsyncEngine, on_wake: Callable[[str], None], stopping: "Collection[asyncio.Future[Any]]" = ()
-    ) -> None:
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, on_wake: Callable[[str], None], driver: Driver | None = None) -> None:
         self._writer = writer
         self._reader = reader
         self._on_wake = on_wake
-        self._stopping = stopping
+        self._driver = driver
         self.is_postgresql = writer.dialect.name == "postgresql"
         self.write_problem: str | None = None
         """What the last failed write said; None since the last one that succeeded."""
@@ -166,8 +164,8 @@ class Database:
         """Closes all connections, those that were given up included."""
         await self._reader.dispose()
         await self._writer.dispose()
-        if self._stopping:
-            await asyncio.wait(tuple(self._stopping))
+        if self._driver is not None:
+            await self._driver.wait_for_threads()
 
 
 def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: None, *, synchronous: str = "FULL") -> Database:
@@ -186,9 +184,10 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
         )
         return Database(writer, create_postgres_reader(address), on_wake)
     path = parsed.database or ""
+    driver = Driver()
     writer = create_async_engine(
         f"sqlite+aiosqlite:///{path}",
-        module=Driver(),
+        module=driver,
         hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=1,
@@ -198,7 +197,7 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
     )
     reader = create_async_engine(
         f"sqlite+aiosqlite:///file:{path}?mode=ro&uri=true",
-        module=Driver(),
+        module=driver,
         hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=SQLITE_READERS,
@@ -206,10 +205,9 @@ def open_database(url: str, on_wake: Callable[[str], None] = lambda _channel: No
         pool_timeout=60,
         connect_args={"timeout": SQLITE_BUSY_MS / 1000},
     )
-    stopping: set[asyncio.Future[Any]] = set()
-    prepare_sqlite(writer, ";".join(WRITER_PRAGMAS).format(synchronous), "BEGIN IMMEDIATE", stopping)
-    prepare_sqlite(reader, "PRAGMA query_only=ON", "BEGIN", stopping)
-    return Database(writer, reader, on_wake, stopping)
+    prepare_sqlite(writer, ";".join(WRITER_PRAGMAS).format(synchronous), "BEGIN IMMEDIATE")
+    prepare_sqlite(reader, "PRAGMA query_only=ON", "BEGIN")
+    return Database(writer, reader, on_wake, driver)
 
 
 def create_postgres_reader(address: Any) -> AsyncEngine:  # noqa: ANN401 -- SQLAlchemy's URL type
@@ -224,12 +222,8 @@ def create_postgres_reader(address: Any) -> AsyncEngine:  # noqa: ANN401 -- SQLA
     )
 
 
-def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str, stopping: "set[asyncio.Future[Any]]") -> None:
-    """Sets the pragmas of each new connection and the statement that starts its transactions.
-
-    Args:
-        stopping: Gets the ends of connections that are given up.
-    """
+def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str) -> None:
+    """Sets the pragmas of each new connection and the statement that starts its transactions."""
 
     def on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 -- the driver's adapter has no public type
         connection.isolation_level = None
@@ -241,9 +235,7 @@ def prepare_sqlite(engine: AsyncEngine, pragmas: str, begin: str, stopping: "set
     def terminate(connection: Any) -> None:  # noqa: ANN401 -- as above
         # A task that was cancelled inside a statement gives up its connection. Closing it asynchronously, as the dialect would, never ends
         # when a second cancellation interrupts it; stopping its thread, which rolls back and closes, needs no waiting.
-        end = connection.driver_connection.stop()
-        stopping.add(end)
-        end.add_done_callback(stopping.discard)
+        connection.driver_connection.stop()
 
     engine.dialect.do_terminate = terminate  # type: ignore[assignment, method-assign]
     event.listen(engine.sync_engine, "connect", on_connect)

@@ -8,7 +8,6 @@ import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -16,14 +15,14 @@ import grpc
 import structlog
 
 from lumetry.access.v1 import permission_pb2
-from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
-from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason, to_status
+from lumetry_core.runtime.caller import DIRECT_FAMILY, Caller, CredentialKind, Permission, RateClass
+from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.failures import CODE_OF, to_status
 from lumetry_core.runtime.identifiers import new_uuid
 from lumetry_core.runtime.pipeline import watching
 
 log = structlog.get_logger(__name__)
 
-DIRECT_FAMILY = "lumetry"
 USER_CREDENTIALS = frozenset({CredentialKind.INTERACTIVE, CredentialKind.API_TOKEN})
 JUDGED_BY_PERMISSION = USER_CREDENTIALS | {CredentialKind.LOG_KEY, CredentialKind.WORKSPACE_KEY}
 """Kinds that carry permissions; the others may do what names their kind."""
@@ -33,15 +32,6 @@ RECHECK_SECONDS = 5.0
 """How long a stream may outlive its caller's right to it, besides what authentication takes for granted."""
 
 _call: ContextVar["Call"] = ContextVar("call")
-
-
-class RateClass(StrEnum):
-    """Mirrors `lumetry.access.v1.RateClass`."""
-
-    GENERAL = "UNSPECIFIED"
-    INGEST = "INGEST"
-    SENSITIVE = "SENSITIVE"
-    UNLIMITED = "UNLIMITED"
 
 
 @dataclass(frozen=True, slots=True)

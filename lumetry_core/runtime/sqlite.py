@@ -4,15 +4,19 @@ The adapter it ships with visits the thread for each of: making a cursor, runnin
 than most of our statements. For the same reason a transaction begins together with its first statement.
 """
 
+import asyncio
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
+from weakref import WeakSet
 
 import aiosqlite
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection, AsyncAdapt_aiosqlite_cursor, AsyncAdapt_aiosqlite_dbapi
 from sqlalchemy.util.concurrency import await_
 
+LONGEST_STATEMENT_SECONDS = 20.0
 Outcome = tuple[Any, list[Any], int, int | None]
 """Description, rows, row count and last row number of a statement that has run."""
 
@@ -105,10 +109,19 @@ class Driver(AsyncAdapt_aiosqlite_dbapi):
 
     def __init__(self) -> None:
         super().__init__(aiosqlite, sqlite3)
+        self._threads: WeakSet[threading.Thread] = WeakSet()
 
     def connect(self, *arg: Any, **kw: Any) -> Connection:  # noqa: ANN401 -- as the driver takes them
         """Opens a connection."""
-        return Connection(self, super().connect(*arg, **kw)._connection)
+        connection = aiosqlite.connect(*arg, **kw)
+        connection._thread.daemon = True
+        self._threads.add(connection._thread)
+        return Connection(self, await_(connection))
+
+    async def wait_for_threads(self) -> None:
+        """Waits until the threads of closed and given-up connections have ended: they tell the event loop, which must still be there."""
+        for thread in [thread for thread in self._threads if thread.is_alive()]:
+            await asyncio.to_thread(thread.join, LONGEST_STATEMENT_SECONDS)
 
 
 def run_statement(connection: aiosqlite.Connection, begin: str | None, operation: str, parameters: Sequence[Any]) -> Outcome:

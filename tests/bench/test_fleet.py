@@ -5,10 +5,10 @@ import pytest
 
 from lumetry_core.access.service.organizations import create_organization
 from lumetry_core.bench.fleet import create_rules, make_fleet
-from lumetry_core.metrics.model import Settings
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.inbox import ensure_partitions, queue_depth
 from lumetry_core.metrics.service.recent import RecentEntries
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.rules.model import RuleSummary
 from lumetry_core.rules.service import summarize
 from lumetry_core.runtime.clock import Clock

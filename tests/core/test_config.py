@@ -8,7 +8,7 @@ import pytest
 from lumetry_core.access.model import RateSettings
 from lumetry_core.access.rates import build_limits
 from lumetry_core.config import MASK, Config, ConfigError, describe, load
-from lumetry_core.metrics.model import Settings as MetricSettings
+from lumetry_core.metrics.settings import Settings as MetricSettings
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest
 from gateway.app import running
 from gateway.config import Config
 from lumetry.access.v1 import access_service_pb2
-from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason
-from lumetry_core.runtime.interceptors import to_status
+from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.failures import CODE_OF, to_status
 
 GENERATED = Path(__file__).parents[2] / "proto" / "gen"
 

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from lumetry_core.metrics.model import Settings
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from tests.pipeline.plant import Plant

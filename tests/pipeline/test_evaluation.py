@@ -3,8 +3,8 @@
 import pytest
 
 from lumetry_core.evaluation.model import JobOutcome, JobState
-from lumetry_core.metrics.model import Settings as MetricSettings
 from lumetry_core.metrics.service import inbox
+from lumetry_core.metrics.settings import Settings as MetricSettings
 from lumetry_core.metrics.worker import Sealer
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.pipeline.plant import Plant, level, person, sender

@@ -20,11 +20,11 @@ from lumetry_core.access.rates import (
     take,
 )
 from lumetry_core.access.service.leases import Leases, Lender
-from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.caller import DIRECT_FAMILY, Caller, RateClass
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError, Reason
-from lumetry_core.runtime.interceptors import DIRECT_FAMILY, Origin, RateClass, RateState
+from lumetry_core.runtime.interceptors import Origin, RateState
 
 KEPT_ADDRESSES = 10_000
 

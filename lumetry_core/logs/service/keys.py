@@ -4,7 +4,8 @@ from datetime import datetime
 
 from lumetry_core.access.keys import LogKey
 from lumetry_core.access.service import log_keys
-from lumetry_core.projects.service import find_project
+from lumetry_core.projects.model import DEFAULT_SLUG
+from lumetry_core.projects.service import default_project, find_project
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
@@ -26,6 +27,8 @@ async def create_key(
     Fails as access does, and with VALIDATION_FAILED (`project_id`).
     """
     found = await find_project(tx, caller.organization_id, project) if project else None
+    if found is None and project == DEFAULT_SLUG:
+        found = await default_project(tx, caller.organization_id, now)
     faults = () if found else (Fault("project_id", "must be a project" if project else "required"),)
     try:
         created = await log_keys.create_log_key(

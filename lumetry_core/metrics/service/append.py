@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from lumetry_core.metrics.columns import Columns
 from lumetry_core.metrics.definition import Definition, identity_of
 from lumetry_core.metrics.dictionary import Resolution
-from lumetry_core.metrics.model import AcceptedBatch, BatchHeader, Entry, Integers, Settings, job_id_of
+from lumetry_core.metrics.model import AcceptedBatch, BatchHeader, Entry, Integers, job_id_of
 from lumetry_core.metrics.service.catalog import register_series
 from lumetry_core.metrics.service.registry import SeriesRegistry, learn_resolution
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store import catalog as catalog_store
 from lumetry_core.metrics.store import inbox as inbox_store
 from lumetry_core.metrics.store import partitions as partition_store

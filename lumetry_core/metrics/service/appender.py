@@ -12,10 +12,11 @@ from functools import partial
 
 import structlog
 
-from lumetry_core.metrics.model import AcceptedBatch, Settings
+from lumetry_core.metrics.model import AcceptedBatch
 from lumetry_core.metrics.service.append import Learnt, Submission, append_group
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.service.registry import SeriesRegistry
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, unavailable
 from lumetry_core.runtime.errors import LumetryError

@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from lumetry_core.metrics.codec import decode_payload, encode_segment
-from lumetry_core.metrics.model import DAY_MS, Floats, Integers, Lease, Newest, Settings
+from lumetry_core.metrics.model import DAY_MS, Floats, Integers, Lease, Newest
 from lumetry_core.metrics.rollup import RAW
 from lumetry_core.metrics.service.inbox import read_position
 from lumetry_core.metrics.service.series import SeriesIndex
 from lumetry_core.metrics.service.stored import newest_of
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store import inbox as inbox_store
 from lumetry_core.metrics.store import newest as newest_store
 from lumetry_core.metrics.store import partitions as partition_store

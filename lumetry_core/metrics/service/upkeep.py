@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 import numpy as np
 
 from lumetry_core.metrics.codec import decode_segment, encode_segment
-from lumetry_core.metrics.model import DAY_MS, Settings
+from lumetry_core.metrics.model import DAY_MS
 from lumetry_core.metrics.rollup import FIVE_MINUTES, HOUR, RAW, Points, Rollup, as_rollup, concatenate, keep_last, roll_up
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store import catalog as catalog_store
 from lumetry_core.metrics.store import receipts as receipt_store
 from lumetry_core.metrics.store import segments as segment_store

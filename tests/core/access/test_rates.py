@@ -21,7 +21,7 @@ from lumetry_core.access.rates import (
     scale,
     take,
 )
-from lumetry_core.runtime.interceptors import RateClass
+from lumetry_core.runtime.caller import RateClass
 
 START = 1_700_000_000 * SECOND
 

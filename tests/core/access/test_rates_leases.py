@@ -13,11 +13,11 @@ from lumetry_core.access.service.organizations import bootstrap
 from lumetry_core.access.service.rates import RateLimiter
 from lumetry_core.access.store.rates import Loan, LoanRequest, delete_full, lend, rate_buckets
 from lumetry_core.migrations.tables import metadata
-from lumetry_core.runtime.caller import Caller, CredentialKind
+from lumetry_core.runtime.caller import Caller, CredentialKind, RateClass
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Database, open_database
 from lumetry_core.runtime.errors import LumetryError, Reason
-from lumetry_core.runtime.interceptors import Origin, RateClass, RateState
+from lumetry_core.runtime.interceptors import Origin, RateState
 from tests.conftest import FakeClock, fresh_postgres
 
 ORIGIN = Origin("r", "192.0.2.1", None, "secret")

@@ -8,10 +8,10 @@ import pytest
 from lumetry_core.access.model import RateSettings
 from lumetry_core.access.rates import build_limits
 from lumetry_core.access.service.rates import RateLimiter
-from lumetry_core.runtime.caller import Caller, CredentialKind
+from lumetry_core.runtime.caller import Caller, CredentialKind, RateClass
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.errors import LumetryError, Reason
-from lumetry_core.runtime.interceptors import Origin, RateClass, RateState
+from lumetry_core.runtime.interceptors import Origin, RateState
 from tests.conftest import FakeClock
 
 ORIGIN = Origin("r", "192.0.2.1", None, "secret")

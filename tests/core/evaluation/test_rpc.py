@@ -14,11 +14,11 @@ from lumetry_core.evaluation.rpc import EvaluationServicer, encode_time
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.model import AcceptedBatch
-from lumetry_core.metrics.model import Settings as MetricSettings
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import PointInput, ingest_points
 from lumetry_core.metrics.service.recent import RecentEntries
+from lumetry_core.metrics.settings import Settings as MetricSettings
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock, to_ms
 from lumetry_core.runtime.database import Database

@@ -11,25 +11,12 @@ from lumetry_core.logs.service.appender import Appender
 from lumetry_core.logs.service.deciding import Projects
 from lumetry_core.logs.service.ingestion import Push, push_logs
 from lumetry_core.logs.service.reading import search_logs
-from lumetry_core.migrations.tables import metadata
 from lumetry_core.projects.model import Project
 from lumetry_core.projects.service import default_project
 from lumetry_core.runtime.caller import Caller
-from lumetry_core.runtime.database import Database, open_database
-from lumetry_core.runtime.queue import Wakeups
+from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
 from tests.core.logs.building import SETTINGS, Find, Send, make_caller, running_appender
-
-
-@pytest.fixture
-async def database(database_url: str, wakeups: Wakeups) -> AsyncIterator[Database]:
-    """A fresh database of each kind in turn, with every table."""
-    opened = open_database(database_url, wakeups.wake)
-    async with opened.write() as tx:
-        await tx.connection.run_sync(metadata.drop_all)
-        await tx.connection.run_sync(metadata.create_all)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from lumetry_core.metrics.definition import define
-from lumetry_core.metrics.model import AcceptedBatch, Lease, Settings
+from lumetry_core.metrics.model import AcceptedBatch, Lease
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import PointInput
 from lumetry_core.metrics.service.recent import RecentEntries
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import Clock, to_ms
 from lumetry_core.runtime.database import Database

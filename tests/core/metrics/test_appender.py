@@ -5,10 +5,11 @@ import pytest
 from sqlalchemy import select
 
 from lumetry_core.metrics.definition import unpack_labels
-from lumetry_core.metrics.model import DataStatus, MetricInfo, Settings, split_job_id
+from lumetry_core.metrics.model import DataStatus, MetricInfo, split_job_id
 from lumetry_core.metrics.partition import partition_of
 from lumetry_core.metrics.service import append, catalog, inbox
 from lumetry_core.metrics.service.ingestion import ingest_points
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store import series as series_store
 from lumetry_core.metrics.store.catalog import mark_stale
 from lumetry_core.metrics.store.inbox import inbox_entries

@@ -10,9 +10,9 @@ import pytest
 from lumetry.metrics.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
-from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
+from lumetry_core.runtime.caller import Caller, CredentialKind, Permission, RateClass
 from lumetry_core.runtime.errors import LumetryError, Reason
-from lumetry_core.runtime.interceptors import Origin, RateClass, RateState
+from lumetry_core.runtime.interceptors import Origin, RateState
 from lumetry_core.runtime.server import build_server, read_accesses
 from tests.conftest import FakeClock
 from tests.core.metrics.test_rpc import make_columns, make_point

@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 from sqlalchemy import func, select, update
 
-from lumetry_core.metrics.model import LeaseLost, Newest, Settings
+from lumetry_core.metrics.model import LeaseLost, Newest
 from lumetry_core.metrics.service import inbox, sealing
 from lumetry_core.metrics.service.catalog import find_metrics
 from lumetry_core.metrics.service.ingestion import ingest_points
 from lumetry_core.metrics.service.queries import query_series
 from lumetry_core.metrics.service.series import SeriesIndex
 from lumetry_core.metrics.service.stored import fold_unsealed, read_newest, stored_times
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store.inbox import inbox_entries
 from lumetry_core.metrics.store.partitions import inbox_partitions
 from lumetry_core.metrics.store.segments import point_segments

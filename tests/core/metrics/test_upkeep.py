@@ -3,11 +3,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from lumetry_core.metrics.model import DAY_MS, DataStatus, Settings
+from lumetry_core.metrics.model import DAY_MS, DataStatus
 from lumetry_core.metrics.rollup import FIVE_MINUTES, HOUR, RAW
 from lumetry_core.metrics.service import inbox, upkeep
 from lumetry_core.metrics.service.catalog import find_metrics
 from lumetry_core.metrics.service.queries import query_series
+from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store.segments import point_segments
 from lumetry_core.metrics.worker import Maintainer, Sealer
 from lumetry_core.runtime.clock import to_ms

@@ -35,8 +35,9 @@ async def test_read_that_is_cancelled_twice_leaves_nothing_behind(sqlite_url: st
     await database.close()
 
 
-def test_close_waits_for_connections_that_were_given_up(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A statement that nobody waits for any more ends while there is still a loop to tell."""
+@pytest.mark.parametrize("turns", [3, 20, 100, 500])
+def test_close_waits_for_connections_that_were_given_up(turns: int, sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement, or a connection being made, that nobody waits for any more ends while there is still a loop to tell."""
     failures: list[object] = []
     monkeypatch.setattr(threading, "excepthook", failures.append)
     threads = set(threading.enumerate())
@@ -50,7 +51,7 @@ def test_close_waits_for_connections_that_were_given_up(sqlite_url: str, monkeyp
                 await tx.execute(ENDLESS)
 
         task = asyncio.create_task(read())
-        for _ in range(500):
+        for _ in range(turns):
             await asyncio.sleep(0)
         task.cancel()
         await asyncio.wait([task])

@@ -7,7 +7,8 @@ import grpc
 import pytest
 
 from lumetry.error.v1 import error_reason_pb2
-from lumetry_core.runtime.errors import CODE_OF, Fault, Faults, LumetryError, Reason, not_found
+from lumetry_core.runtime.errors import Fault, Faults, LumetryError, Reason, not_found
+from lumetry_core.runtime.failures import CODE_OF
 
 PROTO = Path(__file__).resolve().parents[3] / "proto" / "lumetry" / "error" / "v1" / "error_reason.proto"
 CODES = "|".join(code.name for code in grpc.StatusCode)

@@ -15,7 +15,8 @@ from lumetry.incidents.v1 import event_service_pb2, event_service_pb2_grpc
 from lumetry.metrics.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from lumetry.runtime.v1 import status_service_pb2, status_service_pb2_grpc
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
-from lumetry_core.runtime.errors import Fault, LumetryError, Reason, to_bad_request, to_status
+from lumetry_core.runtime.errors import Fault, LumetryError, Reason
+from lumetry_core.runtime.failures import to_bad_request, to_status
 from lumetry_core.runtime.interceptors import (
     NUMBER_OF,
     PERMISSION_OF,
@@ -133,8 +134,9 @@ async def watch_events(channel: grpc.aio.Channel, metadata: Metadata = ()) -> li
     return [response.id async for response in call]
 
 
-async def stream_metrics(channel: grpc.aio.Channel, metadata: Metadata = ()) -> int:
-    requests = iter([ingestion_service_pb2.StreamMetricsRequest()] * 3)
+async def stream_metrics(channel: grpc.aio.Channel, metadata: Metadata = (), count: int = 0) -> int:
+    # Without messages: a client that still writes when its call is refused may not learn why.
+    requests = iter([ingestion_service_pb2.StreamMetricsRequest()] * count)
     call = ingestion_service_pb2_grpc.IngestionServiceStub(channel).StreamMetrics(requests, metadata=metadata, timeout=10)
     return (await call).batch_count
 
@@ -170,7 +172,11 @@ async def test_call_reaches_its_servicer_with_caller_and_origin() -> None:
     metadata = (("authorization", "bearer good"), ("x-request-id", "r-1"), ("x-client-address", "192.0.2.9"), ("x-client-agent", "curl"))
     origin = Origin("r-1", "192.0.2.9", "curl", "good")
     async with serving(stage, dict.fromkeys(CALLS, VIEWERS)) as channel:
-        answers = [await call(channel, metadata) for call in CALLS.values()]
+        answers = [
+            await get_readiness(channel, metadata),
+            await watch_events(channel, metadata),
+            await stream_metrics(channel, metadata, 3),
+        ]
     assert answers == [status_service_pb2.GetReadinessResponse(ready=True), [1, 2], 3]
     assert stage.seen == [(replace(VIEWER, request_id="r-1"), origin)] * 3
 

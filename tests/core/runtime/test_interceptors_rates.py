@@ -7,9 +7,9 @@ import grpc
 import pytest
 
 from lumetry.runtime.v1 import status_service_pb2, status_service_pb2_grpc
-from lumetry_core.runtime.caller import Caller, Permission
+from lumetry_core.runtime.caller import Caller, Permission, RateClass
 from lumetry_core.runtime.errors import LumetryError, Reason
-from lumetry_core.runtime.interceptors import Origin, RateClass, RateState, admit_current, charge_current
+from lumetry_core.runtime.interceptors import Origin, RateState, admit_current, charge_current
 from tests.core.runtime.test_interceptors import (
     CALLS,
     GOOD,

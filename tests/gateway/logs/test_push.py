@@ -16,8 +16,8 @@ from gateway.app import running
 from gateway.config import Config
 from lumetry.access.v1 import access_service_pb2
 from lumetry.logs.v1 import log_ingestion_service_pb2 as pb
-from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason
-from lumetry_core.runtime.interceptors import to_status
+from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.failures import CODE_OF, to_status
 
 KEY = "ll_2010ecf83382641e48b090e7fb82396eb130113a51e363da"
 OTHER = "ll_" + "a" * 48

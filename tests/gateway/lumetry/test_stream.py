@@ -9,8 +9,8 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 
 from lumetry.alerts.v1 import alert_pb2
 from lumetry.incidents.v1 import event_service_pb2 as pb
-from lumetry_core.runtime.errors import CODE_OF, LumetryError, Reason
-from lumetry_core.runtime.interceptors import to_status
+from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.failures import CODE_OF, to_status
 
 HEADERS = {"Authorization": "Bearer lmt_1"}
 

@@ -23,7 +23,7 @@ from gateway.transcode.routes import Route
 from lumetry.access.v1 import access_service_pb2
 from lumetry_core.runtime import errors
 from lumetry_core.runtime.errors import LumetryError
-from lumetry_core.runtime.interceptors import to_status
+from lumetry_core.runtime.failures import to_status
 from tests.gateway.small_gateway import speaking
 
 GET_ME = find_rpc(access_service_pb2.DESCRIPTOR, "AccessService", "GetMe")
