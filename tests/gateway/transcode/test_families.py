@@ -23,7 +23,7 @@ from gateway.transcode.routes import Route
 from lumetry.access.v1 import access_service_pb2
 from lumetry_core.runtime import errors
 from lumetry_core.runtime.errors import LumetryError
-from lumetry_core.runtime.failures import to_status
+from lumetry_core.runtime.failures import CODE_OF, to_status
 from tests.gateway.small_gateway import speaking
 
 GET_ME = find_rpc(access_service_pb2.DESCRIPTOR, "AccessService", "GetMe")
@@ -183,7 +183,7 @@ def tell_rates(answer: Any) -> Any:
     async def tell(_request: Any, context: Any) -> Any:
         if isinstance(answer, LumetryError):
             details = ("grpc-status-details-bin", to_status(answer).SerializeToString())
-            await context.abort(errors.CODE_OF[answer.reason], answer.message, (details, *RATE_METADATA))
+            await context.abort(CODE_OF[answer.reason], answer.message, (details, *RATE_METADATA))
         context.set_trailing_metadata(RATE_METADATA)
         return answer
 
