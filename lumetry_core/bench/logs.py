@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -132,11 +133,13 @@ def measure_visibility(server: Server, number: int) -> float:
     """
     marker = f"probe-{number:04d}-{time.time_ns()}"
     with server.connect() as connection:
-        entry = {"timestamp": SystemClock().now().isoformat(), "level": "info", "message": "probe", "trace_id": marker}
+        now = SystemClock().now().isoformat()
+        entry = {"timestamp": now, "level": "info", "message": "probe", "trace_id": marker}
+        query = urlencode({"trace_id": marker, "from": now})
         connection.request("POST", "/v1/logs", {"logs": [entry]}).json(200)
         begin = time.perf_counter()
         while time.perf_counter() < begin + LONGEST_VISIBLE_SECONDS:
-            if connection.request("GET", f"/v1/logs?trace_id={marker}").json(200)["logs"]:
+            if connection.request("GET", f"/v1/logs?{query}").json(200)["logs"]:
                 return time.perf_counter() - begin
             time.sleep(POLL_SECONDS)
     raise BenchError("an accepted entry was not found")

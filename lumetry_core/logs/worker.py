@@ -12,9 +12,9 @@ from lumetry_core.runtime.database import Database
 
 log = structlog.get_logger(__name__)
 
-PAUSE = 6.0
+PAUSE = 2.0
 """Times that what was just sealed took: while entries pour in, accepting them comes first …"""
-BEHIND_ENTRIES = 3_000_000
+BEHIND_ENTRIES = 500_000
 """… until so many wait to be sealed, for search has to read what is not."""
 UPKEEP_INTERVAL = timedelta(hours=1)
 
