@@ -1,6 +1,6 @@
 """Judging the entries of a batch: what breaks a documented limit is a fault, what is merely too long is cut (contract logs 2.2)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -109,12 +109,11 @@ def without_nul(value: object) -> object:
 
 
 def admit_error(index: int, entry: Draft, error: ErrorDraft) -> list[EntryFault]:
-    """Judges and cuts the error of an entry."""
+    """Judges the error of an entry and cuts what is not scrubbed; the rest is for `cut_errors`."""
     error.type = cut_label(entry, "error.type", error.type, MAX_ERROR_TYPE)
     if error.message is not None:
-        error.message = cut_bytes(entry, "error.message", error.message, MAX_MESSAGE_BYTES)
-    if error.stack_trace:
-        cut_stack(entry, error)
+        error.message = error.message.replace(NUL, REPLACEMENT)
+    error.stack_trace = [line.replace(NUL, REPLACEMENT) for line in error.stack_trace]
     error.fingerprint = cut_label(entry, "error.fingerprint", error.fingerprint, MAX_FINGERPRINT)
     if error.context:
         compact = compact_object(error.context)
@@ -127,13 +126,24 @@ def admit_error(index: int, entry: Draft, error: ErrorDraft) -> list[EntryFault]
     return []
 
 
+def cut_errors(entries: Iterable[Draft]) -> None:
+    """Cuts the texts of errors in place, once they are scrubbed: half a secret would not be recognised."""
+    for entry in entries:
+        if entry.error is None:
+            continue
+        if entry.error.message is not None:
+            entry.error.message = cut_bytes(entry, "error.message", entry.error.message, MAX_MESSAGE_BYTES)
+        if entry.error.stack_trace:
+            cut_stack(entry, entry.error)
+
+
 def cut_stack(entry: Draft, error: ErrorDraft) -> None:
     """Cuts a stack trace, in number and length of its lines."""
     given = error.stack_trace
     kept = [cut_text(line, MAX_STACK_LINE_BYTES) for line in given[:MAX_STACK_LINES]]
     if sum(map(len, kept)) < sum(map(len, given)) or len(kept) < len(given):
         entry.note_cut("error.stack_trace")
-    error.stack_trace = [line.replace(NUL, REPLACEMENT) for line in kept]
+    error.stack_trace = kept
 
 
 def cut_labels(entry: Draft) -> None:
@@ -164,7 +174,7 @@ def cut_bytes(entry: Draft, path: str, text: str, most: int) -> str:
     cut = cut_text(text, most)
     if len(cut) < len(text):
         entry.note_cut(path)
-    return cut.replace(NUL, REPLACEMENT) if NUL in cut else cut
+    return cut
 
 
 def cut_text(text: str, most: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
-from lumetry_core.logs.admission import admit_entries
+from lumetry_core.logs.admission import admit_entries, cut_errors
 from lumetry_core.logs.columns import Part, pack_entries
 from lumetry_core.logs.model import MAX_IDEMPOTENCY_KEY, Draft, EntryFault, Receipt, Settings
 from lumetry_core.logs.scrubbing import scrub_entries
@@ -105,6 +105,7 @@ def prepare(entries: Sequence[Draft], decided: dict[str | None, Deciding], key_e
     for deciding, of_project in members.items():
         trusts = deciding.settings.allow_privacy_mode
         scrub_entries([entry for entry in of_project if not (trusts and entry.privacy_mode)], deciding.options)
+        cut_errors(of_project)
         parts.append((deciding.project_id, pack_entries(of_project, key_environment)))
     return parts
 

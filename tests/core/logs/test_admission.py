@@ -1,6 +1,6 @@
 import pytest
 
-from lumetry_core.logs.admission import admit_entries, format_time
+from lumetry_core.logs.admission import admit_entries, cut_errors, format_time
 from lumetry_core.logs.model import Draft, EntryFault, ErrorDraft
 from tests.core.logs.building import NOW_MS, make_entry
 
@@ -53,18 +53,19 @@ def test_admit_cuts_what_is_merely_too_long() -> None:
     error = ErrorDraft("t" * 513, "ä" * 5_121, ["s" * 8_193] + ["x"] * 500, b'{"a":"' + b"x" * 102_400 + b'"}', "f" * 257)
     entry = make_entry(environment="e" * 129, project_id="p" * 129, error=error, traces=("t" * 129, None, "p" * 129))
     assert admit(entry) == []
+    cut_errors([entry])
     assert entry.error == ErrorDraft("t" * 512, "ä" * 5_120, ["s" * 8_192] + ["x"] * 499, b"", "f" * 256)
     assert (entry.environment, entry.project_id, entry.traces) == ("e" * 128, "p" * 128, ("t" * 128, None, "p" * 128))
     assert entry.truncated == [
         "error.type",
-        "error.message",
-        "error.stack_trace",
         "error.fingerprint",
         "error.context",
         "environment",
         "project_id",
         "trace_id",
         "parent_span_id",
+        "error.message",
+        "error.stack_trace",
     ]
 
 

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from lumetry_core.logs.entry_id import from_text
-from lumetry_core.logs.model import EntryFault, Receipt, Settings, StoredEntry, StoredError
+from lumetry_core.logs.model import EntryFault, ErrorDraft, Receipt, Settings, StoredEntry, StoredError
 from lumetry_core.logs.service import append
 from lumetry_core.logs.service.deciding import Projects
 from lumetry_core.logs.service.ingestion import Push, push_logs
@@ -142,6 +142,18 @@ async def test_push_scrubs_before_it_stores(database: Database, send: Send, find
     (found,) = await find()
     assert (found.message, found.metadata) == ("paid with [REDACTED:card]", b'{"password":"[REDACTED:key]","note":"x [REDACTED:card]"}')
     assert found.redactions == {"card": 2, "key": 1}
+
+
+async def test_push_cuts_after_it_scrubs(send: Send, find: Find) -> None:
+    """A secret that lies across a cut leaves no part of itself: what was cut could not be recognised any more."""
+    error = ErrorDraft(message="x" * 10_230 + f" {CARD} " + "y" * 100, stack_trace=["x" * 8_182 + f" {CARD} " + "y" * 100])
+    await send(make_entry("m", error=error))
+    (found,) = await find()
+    assert found.error is not None
+    kept = (found.error.message or "", *found.error.stack_trace)
+    assert [text.count("4") for text in kept] == [0, 0]
+    assert [len(text) for text in kept] == [10_240, 8_192]
+    assert (found.redactions, sorted(found.truncated)) == ({"card": 2}, ["error.message", "error.stack_trace"])
 
 
 @pytest.mark.parametrize(("allowed", "message"), [(True, CARD), (False, "[REDACTED:card]")])
