@@ -207,7 +207,9 @@ async def test_log_in_after_rotation(clock: Clock, desk: OidcDesk, server: OidcS
         ({"claims": {"sub": None}}, "The ID token names nobody."),
         ({"algorithm": "none"}, "The ID token is not signed with RS256 or ES256."),
         ({"algorithm": "HS256"}, "The ID token is not signed with RS256 or ES256."),
-        ({"published": [rsa_key("key-9").as_dict(private=False)]}, "The ID token is not signed by the provider."),
+        pytest.param(
+            {"published": [rsa_key("key-9").as_dict(private=False)]}, "The ID token is not signed by the provider.", id="other key"
+        ),
         ({"token_answer": {"id_token": "no token"}}, "The ID token cannot be read."),
         ({"secret": "another secret"}, "The provider answered 401 invalid_client to the code."),
         ({"refuses": "access_denied"}, "The provider answered access_denied."),

@@ -278,7 +278,9 @@ async def test_take_chunked_and_packed_bodies(client: Any, store: Store) -> None
 
 
 @pytest.mark.parametrize(
-    "packed", [b"", b"plain", gzip.compress(b'{"logs":[]}')[:-3], gzip.compress(b"{}") + b"rest", gzip.compress(b"") * 65]
+    "packed",
+    [b"", b"plain", gzip.compress(b'{"logs":[]}')[:-3], gzip.compress(b"{}") + b"rest", gzip.compress(b"") * 65],
+    ids=["nothing", "plain", "cut", "followed", "too many members"],
 )
 async def test_refuse_broken_gzip(client: Any, store: Store, packed: bytes) -> None:
     """Broken gzip is no JSON."""
