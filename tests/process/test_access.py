@@ -4,6 +4,7 @@ import asyncio
 import http.client
 import itertools
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -36,10 +37,13 @@ from lumetry_core.projects.service import default_project
 from lumetry_core.runtime.caller import CredentialKind, Permission, system_caller
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.interceptors import JUDGED_BY_PERMISSION, Access, read_access
+from tests.conftest import run_on_server
 from tests.process.conftest import Deployment, wait_until
 from tests.test_architecture import METHODS
 
 PASSWORD = "correct horse battery"
+ON_POSTGRESQL = os.environ.get("LUMETRY_TEST_ACCESS_ON") == "postgresql"
+"""The rules are the same on both databases, and the areas' own suites run on both; the whole matrix does where it is asked to."""
 STREAM_SECONDS = 3.0
 """A stream that is not refused within so long was admitted."""
 NON_INTERACTIVE = (CredentialKind.API_TOKEN, CredentialKind.WORKSPACE_KEY)
@@ -110,10 +114,13 @@ class World:
     def log_in_long_ago(self) -> Credential:
         """An administrator's login of an hour ago, renewed since."""
         fresh = self.log_in("Admin")
-        with sqlite3.connect(self.deployment.data_dir / "lumetry.db", timeout=30) as connection:
-            connection.execute(
-                "UPDATE login_sessions SET create_time = create_time - 3600000 WHERE id = (SELECT max(id) FROM login_sessions)"
-            )
+        change = "UPDATE login_sessions SET create_time = create_time - 3600000 WHERE id = (SELECT max(id) FROM login_sessions)"
+        url = self.deployment.environ.get("LUMETRY_DATABASE_URL")
+        if url:
+            asyncio.run(run_on_server(url, change))
+        else:
+            with sqlite3.connect(self.deployment.data_dir / "lumetry.db", timeout=30) as connection:
+                connection.execute(change)
         return replace(fresh, name="old login", stepped_up=False)
 
     def for_method(self, name: str) -> list[Credential]:
@@ -131,8 +138,13 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    running = Deployment(tmp_path_factory.mktemp("access") / "data", environ=UNLIMITED)
+def started(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Deployment]:
+    environ = dict(UNLIMITED)
+    if ON_POSTGRESQL:
+        server = request.getfixturevalue("postgres_server")
+        asyncio.run(run_on_server(server, "CREATE DATABASE access"))
+        environ["LUMETRY_DATABASE_URL"] = server.replace("/postgres?", "/access?")
+    running = Deployment(tmp_path_factory.mktemp("access") / "data", environ=environ)
     running.start()
     yield running
     running.stop()
@@ -140,7 +152,9 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
 
 @pytest.fixture(scope="module")
 def config(started: Deployment) -> Config:
-    return Config(data_dir=started.data_dir, admin_password=PASSWORD, env="test")
+    return Config(
+        data_dir=started.data_dir, admin_password=PASSWORD, env="test", database_url=started.environ.get("LUMETRY_DATABASE_URL", "")
+    )
 
 
 async def make_keys(config: Config) -> list[Credential]:
