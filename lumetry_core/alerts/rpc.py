@@ -1,12 +1,10 @@
 """AlertService on the wire."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
 import msgspec
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.alerts.v1 import alert_pb2
 from lumetry.alerts.v1 import alert_service_pb2 as pb
@@ -15,10 +13,11 @@ from lumetry.violations.v1 import violation_pb2
 from lumetry_core.alerts.decisions import Decision
 from lumetry_core.alerts.model import Alert, AlertState, SystemAlert, SystemAlertState
 from lumetry_core.alerts.service import handling, reading
-from lumetry_core.runtime.clock import EPOCH, Clock, to_ms, truncate
+from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import decode_time, encode_time
 from lumetry_core.violations.model import Violation
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -165,20 +164,3 @@ def encode_decision(decision: Decision) -> alert_pb2.Decision:
         time=encode_time(decision.time),
         details_json=msgspec.json.encode(decision.details).decode(),
     )
-
-
-def encode_time(moment: datetime | None) -> Timestamp | None:
-    """A time; None stays absent."""
-    if moment is None:
-        return None
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
-
-
-def decode_time(moment: Timestamp, path: str, faults: Faults) -> datetime | None:
-    """A given time, cut to milliseconds; notes a fault for one outside the calendar."""
-    try:
-        return truncate(EPOCH + timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1000))
-    except OverflowError:
-        faults.add(path, "must be a time between the years 1 and 9999")
-        return None

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.collectors.v1 import collector_service_pb2 as pb
 from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceServicer
@@ -14,6 +13,7 @@ from lumetry_core.runtime.clock import Clock, truncate
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -33,7 +33,7 @@ class CollectorServicer(CollectorServiceServicer):
             id=registration.collector.id,
             name=registration.collector.name,
             enrollment_token=registration.enrollment_token,
-            enrollment_expire_time=to_timestamp(registration.enrollment_expire_time),
+            enrollment_expire_time=encode_time(registration.enrollment_expire_time),
         )
 
     async def ListCollectors(self, request: pb.ListCollectorsRequest, context: Context) -> pb.ListCollectorsResponse:
@@ -70,7 +70,7 @@ class CollectorServicer(CollectorServiceServicer):
         async with self._database.write() as tx:
             collector = await service.heartbeat(tx, current_caller(), beat, now)
         return pb.SendHeartbeatResponse(
-            server_time=to_timestamp(now),
+            server_time=encode_time(now),
             config_revision=collector.config_revision,
             rotate_credential=must_rotate(collector, now),
             status=collector.status.value,
@@ -92,21 +92,14 @@ def bad_send_time(message: str) -> LumetryError:
     return LumetryError(Reason.VALIDATION_FAILED, "The request is not valid.", faults=(Fault("sentAt", message),))
 
 
-def to_timestamp(moment: datetime) -> Timestamp:
-    """Model to protobuf."""
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp
-
-
 def to_message(collector: Collector, now: datetime) -> pb.Collector:
     """Model to protobuf."""
     return pb.Collector(
         id=collector.id,
         name=collector.name,
         status=collector.status.value,
-        enroll_time=None if collector.enroll_time is None else to_timestamp(collector.enroll_time),
-        last_seen_time=None if collector.last_seen_time is None else to_timestamp(collector.last_seen_time),
+        enroll_time=None if collector.enroll_time is None else encode_time(collector.enroll_time),
+        last_seen_time=None if collector.last_seen_time is None else encode_time(collector.last_seen_time),
         version=collector.version,
         hostname=collector.hostname,
         capabilities=collector.capabilities,
@@ -114,5 +107,5 @@ def to_message(collector: Collector, now: datetime) -> pb.Collector:
         dropped_count=collector.dropped_count,
         clock_skew_ms=collector.clock_skew_ms,
         is_online=is_online(collector, now),
-        create_time=to_timestamp(collector.create_time),
+        create_time=encode_time(collector.create_time),
     )

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.containers.v1 import runtime_service_pb2 as pb
 from lumetry.containers.v1.runtime_service_pb2_grpc import RuntimeServiceServicer
@@ -13,6 +12,7 @@ from lumetry_core.containers.model import RuntimeFault, RuntimeStatus
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 CountMonitors = Callable[[Transaction, int], Awaitable[int]]
@@ -61,7 +61,5 @@ def to_message(status: RuntimeStatus) -> pb.GetRuntimeStatusResponse:
         message.engine, message.engine_version = status.engine.name, status.engine.version
         message.api_version = status.engine.api_version
     if status.detect_time is not None:
-        detected = Timestamp()
-        detected.FromDatetime(status.detect_time)
-        message.detect_time.CopyFrom(detected)
+        message.detect_time.CopyFrom(encode_time(status.detect_time))
     return message

@@ -1,19 +1,18 @@
 """EvaluationService on the wire."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.evaluation.v1 import evaluation_service_pb2 as pb
 from lumetry.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceServicer
 from lumetry_core.evaluation.model import JobReceipt, JobState, Progress
 from lumetry_core.evaluation.service import jobs
-from lumetry_core.runtime.clock import Clock, to_ms
+from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -91,11 +90,3 @@ def encode_job(job: JobReceipt) -> pb.EvaluationJob:
         complete_time=encode_time(job.complete_time),
         fail_time=encode_time(job.fail_time),
     )
-
-
-def encode_time(moment: datetime | None) -> Timestamp | None:
-    """A time, or none."""
-    if moment is None:
-        return None
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)

@@ -6,7 +6,6 @@ from typing import Any
 
 import grpc
 import msgspec
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.projects.v1 import project_pb2
 from lumetry.projects.v1 import project_service_pb2 as pb
@@ -18,6 +17,7 @@ from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -146,10 +146,3 @@ def encode_stats(stats: ProjectStats) -> project_pb2.ProjectStats:
         open_error_groups=stats.open_error_groups,
         active_sessions=stats.active_sessions,
     )
-
-
-def encode_time(moment: datetime) -> Timestamp:
-    """A time."""
-    timestamp = Timestamp()
-    timestamp.FromDatetime(moment)
-    return timestamp

@@ -1,11 +1,9 @@
 """RuleService on the wire."""
 
-from datetime import datetime
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.rules.v1 import rule_pb2
 from lumetry.rules.v1 import rule_service_pb2 as pb
@@ -13,9 +11,10 @@ from lumetry.rules.v1.rule_service_pb2_grpc import RuleServiceServicer
 from lumetry_core.rules import service
 from lumetry_core.rules.draft import LevelDraft, RuleDraft, StrategyDraft
 from lumetry_core.rules.model import AlertLevel, Rule
-from lumetry_core.runtime.clock import Clock, to_ms
+from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -156,9 +155,3 @@ def encode_rule(rule: Rule) -> rule_pb2.Rule:
 def encode_level(level: AlertLevel) -> rule_pb2.AlertLevel:
     """A level."""
     return rule_pb2.AlertLevel(id=level.id, severity=level.severity, **{name: getattr(level, name) for name in OPTIONAL_OF_LEVEL})
-
-
-def encode_time(moment: datetime) -> Timestamp:
-    """A time."""
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)

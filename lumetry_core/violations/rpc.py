@@ -1,18 +1,16 @@
 """ViolationService on the wire."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.violations.v1 import violation_pb2
 from lumetry.violations.v1 import violation_service_pb2 as pb
 from lumetry.violations.v1.violation_service_pb2_grpc import ViolationServiceServicer
-from lumetry_core.runtime.clock import EPOCH, to_ms, truncate
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import decode_time, encode_time
 from lumetry_core.violations import service
 from lumetry_core.violations.model import Violation
 
@@ -73,18 +71,3 @@ def encode_violation(violation: Violation) -> violation_pb2.Violation:
         alert_id=violation.alert_id,
         is_late=violation.is_late,
     )
-
-
-def encode_time(moment: datetime) -> Timestamp:
-    """A time."""
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
-
-
-def decode_time(moment: Timestamp, path: str, faults: Faults) -> datetime | None:
-    """A given time, cut to milliseconds; notes a fault for one outside the calendar."""
-    try:
-        return truncate(EPOCH + timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1000))
-    except OverflowError:
-        faults.add(path, "must be a time between the years 1 and 9999")
-        return None

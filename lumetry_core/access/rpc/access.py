@@ -8,7 +8,7 @@ import grpc
 from lumetry.access.v1 import access_service_pb2 as pb
 from lumetry.access.v1 import access_service_pb2_grpc, permission_pb2
 from lumetry_core.access.model import TokenPair, in_order
-from lumetry_core.access.rpc.encoding import encode_organization, encode_time, encode_user
+from lumetry_core.access.rpc.encoding import encode_organization, encode_user
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.organizations import get_organization
@@ -18,6 +18,7 @@ from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import not_found
 from lumetry_core.runtime.interceptors import NUMBER_OF, Access, admit_current, current_caller, current_origin
+from lumetry_core.runtime.timestamps import encode_time
 
 PermissionNumber = permission_pb2.Permission.ValueType
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,19 +1,17 @@
 """`lumetry.access.v1.AuditService`."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.access.v1 import audit_service_pb2 as pb
 from lumetry.access.v1.audit_service_pb2_grpc import AuditServiceServicer
 from lumetry_core.access.service import history
 from lumetry_core.access.trail import AuditFilter, AuditLog, Revision
-from lumetry_core.runtime.clock import EPOCH, to_ms, truncate
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import decode_time, encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -86,18 +84,3 @@ def encode_revision(revision: Revision) -> pb.Revision:
         create_time=encode_time(revision.create_time),
         correlation_id=revision.correlation_id,
     )
-
-
-def encode_time(moment: datetime) -> Timestamp:
-    """A time."""
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
-
-
-def decode_time(moment: Timestamp, path: str, faults: Faults) -> datetime | None:
-    """A given time, cut to milliseconds; notes a fault for one outside the calendar."""
-    try:
-        return truncate(EPOCH + timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1000))
-    except OverflowError:
-        faults.add(path, "must be a time between the years 1 and 9999")
-        return None

@@ -8,16 +8,9 @@ from lumetry.access.v1 import access_service_pb2, api_token_service_pb2, role_se
 from lumetry_core.access.keys import WorkspaceKey
 from lumetry_core.access.model import Organization, Role, User, in_order
 from lumetry_core.access.service.tokens import ListedToken
-from lumetry_core.runtime.clock import EPOCH, to_ms, truncate
+from lumetry_core.runtime.clock import EPOCH, truncate
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
-
-
-def encode_time(moment: datetime | None) -> Timestamp | None:
-    """A time, if there is one."""
-    if moment is None:
-        return None
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
+from lumetry_core.runtime.timestamps import encode_time
 
 
 def decode_time(moment: Timestamp, path: str) -> datetime:

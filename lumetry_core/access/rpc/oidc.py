@@ -3,7 +3,6 @@
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.access.v1 import oidc_service_pb2 as pb
 from lumetry.access.v1 import oidc_service_pb2_grpc
@@ -12,6 +11,7 @@ from lumetry_core.access.oidc import ProviderAnswer
 from lumetry_core.access.rpc.access import to_token_pair
 from lumetry_core.access.service.oidc import OidcDesk
 from lumetry_core.runtime.interceptors import current_origin
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -32,10 +32,11 @@ class OidcServicer(oidc_service_pb2_grpc.OidcServiceServicer):
     async def BeginLogin(self, request: pb.BeginLoginRequest, context: Context) -> pb.BeginLoginResponse:
         """See the service's proto."""
         begun = await self._desk.begin(current_origin())
-        expire_time = Timestamp()
-        expire_time.FromDatetime(begun.expire_time)
         return pb.BeginLoginResponse(
-            authorization_url=begun.authorization_url, state=begun.state, redirect_url=begun.redirect_url, expire_time=expire_time
+            authorization_url=begun.authorization_url,
+            state=begun.state,
+            redirect_url=begun.redirect_url,
+            expire_time=encode_time(begun.expire_time),
         )
 
     async def CompleteLogin(self, request: pb.CompleteLoginRequest, context: Context) -> pb.CompleteLoginResponse:

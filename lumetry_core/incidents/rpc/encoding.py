@@ -3,12 +3,9 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from lumetry.incidents.v1 import incident_pb2
 from lumetry_core.incidents.model import Incident, IncidentMetric, IncidentState, TimelineEntry
-from lumetry_core.runtime.clock import EPOCH, to_ms, truncate
-from lumetry_core.runtime.errors import Faults
+from lumetry_core.runtime.timestamps import encode_time
 
 STATE_OF: Mapping[IncidentState, incident_pb2.IncidentState.ValueType] = {
     IncidentState.OPEN: incident_pb2.INCIDENT_STATE_OPEN,
@@ -67,20 +64,3 @@ def encode_entry(recorded: TimelineEntry) -> incident_pb2.TimelineEntry:
 def encode_metric(metric: IncidentMetric) -> incident_pb2.IncidentMetric:
     """A metric of an incident."""
     return incident_pb2.IncidentMetric(metric_key=metric.metric_key, metric_display_name=metric.display_name, unit=metric.unit)
-
-
-def encode_time(moment: datetime | None) -> Timestamp | None:
-    """A time; None stays absent."""
-    if moment is None:
-        return None
-    seconds, milliseconds = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=milliseconds * 1_000_000)
-
-
-def decode_time(moment: Timestamp, path: str, faults: Faults) -> datetime | None:
-    """A given time, cut to milliseconds; notes a fault for one outside the calendar."""
-    try:
-        return truncate(EPOCH + timedelta(seconds=moment.seconds, microseconds=moment.nanos // 1000))
-    except OverflowError:
-        faults.add(path, "must be a time between the years 1 and 9999")
-        return None

@@ -10,12 +10,13 @@ from lumetry.incidents.v1 import incident_service_pb2 as pb
 from lumetry.incidents.v1 import incident_service_pb2_grpc
 from lumetry.violations.v1 import violation_pb2
 from lumetry_core.alerts.model import Alert
-from lumetry_core.incidents.rpc.encoding import decode_time, encode_entry, encode_incident, encode_metric
+from lumetry_core.incidents.rpc.encoding import encode_entry, encode_incident, encode_metric
 from lumetry_core.incidents.service import handling, reading
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import decode_time
 from lumetry_core.violations.model import Violation
 
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -1,21 +1,20 @@
 """LogKeyService."""
 
-from datetime import datetime
 from typing import Any
 
 import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.logs.v1 import log_key_service_pb2 as pb
 from lumetry.logs.v1 import log_key_service_pb2_grpc
 from lumetry_core.access.keys import LogKey
 from lumetry_core.access.service.log_keys import revoke_log_key
 from lumetry_core.logs.model import NS_PER_MS
-from lumetry_core.logs.rpc.times import read_bound, write_ns
+from lumetry_core.logs.rpc.times import read_bound
 from lumetry_core.logs.service import keys
-from lumetry_core.runtime.clock import Clock, from_ms, to_ms
+from lumetry_core.runtime.clock import Clock, from_ms
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -64,13 +63,8 @@ def write_key(key: LogKey) -> pb.LogKey:
         project_id=key.project_id,
         environment=key.environment,
         access=key.access.value,
-        create_time=write_time(key.create_time),
+        create_time=encode_time(key.create_time),
         created_by=key.created_by,
-        last_use_time=write_time(key.last_used_time),
-        expire_time=write_time(key.expire_time),
+        last_use_time=encode_time(key.last_used_time),
+        expire_time=encode_time(key.expire_time),
     )
-
-
-def write_time(moment: datetime | None) -> Timestamp | None:
-    """A time as its message."""
-    return None if moment is None else write_ns(to_ms(moment) * NS_PER_MS)

@@ -6,12 +6,13 @@ import grpc
 
 from lumetry.metrics.v1 import metric_pb2, metric_service_pb2, metric_service_pb2_grpc
 from lumetry_core.metrics.model import MetricInfo
-from lumetry_core.metrics.rpc.times import read_time, write_time
+from lumetry_core.metrics.rpc.times import read_time
 from lumetry_core.metrics.service.catalog import list_metrics
 from lumetry_core.metrics.service.queries import query_series
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -85,8 +86,8 @@ def write_metric(metric: MetricInfo) -> metric_pb2.Metric:
         data_status=metric_pb2.DataStatus.Value(f"DATA_STATUS_{metric.data_status}"),
         sync_status=metric.sync_status,
         is_evaluable=metric.is_evaluable,
-        create_time=write_time(metric.create_time),
-        update_time=write_time(metric.update_time),
-        last_sync_time=write_time(metric.last_sync_time),
-        last_ingest_time=write_time(metric.last_ingest_time),
+        create_time=encode_time(metric.create_time),
+        update_time=encode_time(metric.update_time),
+        last_sync_time=encode_time(metric.last_sync_time),
+        last_ingest_time=encode_time(metric.last_ingest_time),
     )

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry_core.runtime.clock import from_ms, to_ms
+from lumetry_core.runtime.timestamps import NS_PER_MS
 
-NS_PER_MS = 1_000_000
 FARTHEST_MS = 2**62
 
 
@@ -22,11 +22,3 @@ def read_time(time: Timestamp) -> datetime:
 
 FIRST_MS = to_ms(datetime(1, 1, 1, tzinfo=UTC))
 LAST_MS = to_ms(datetime(9999, 12, 31, tzinfo=UTC) + timedelta(hours=23))
-
-
-def write_time(moment: datetime | None) -> Timestamp | None:
-    """A time as its message."""
-    if moment is None:
-        return None
-    seconds, rest = divmod(to_ms(moment), 1000)
-    return Timestamp(seconds=seconds, nanos=rest * NS_PER_MS)

@@ -9,7 +9,7 @@ from lumetry.alerts.v1 import alert_pb2
 from lumetry.alerts.v1 import alert_service_pb2 as pb
 from lumetry.alerts.v1.alert_service_pb2_grpc import AlertServiceStub, add_AlertServiceServicer_to_server
 from lumetry_core.alerts.model import Alert, Closing, Opening
-from lumetry_core.alerts.rpc import AlertServicer, encode_time
+from lumetry_core.alerts.rpc import AlertServicer
 from lumetry_core.alerts.service import system_alerts, transitions
 from lumetry_core.rules.model import Direction, Severity
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
@@ -17,6 +17,7 @@ from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
+from lumetry_core.runtime.timestamps import encode_time
 from lumetry_core.violations import service as violations
 from lumetry_core.violations.model import NewViolation
 from lumetry_core.violations.rpc import encode_violation

@@ -7,13 +7,14 @@ import pytest
 
 from lumetry.collectors.v1 import collector_service_pb2 as pb
 from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceStub, add_CollectorServiceServicer_to_server
-from lumetry_core.collectors.rpc import CollectorServicer, to_timestamp
+from lumetry_core.collectors.rpc import CollectorServicer
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
+from lumetry_core.runtime.timestamps import encode_time
 
 SERVICE = "lumetry.collectors.v1.CollectorService"
 ADMIN = Caller(organization_id=7, kind=CredentialKind.INTERACTIVE, permissions=frozenset({Permission.MANAGE_INFRASTRUCTURE}))
@@ -60,7 +61,7 @@ async def test_collector_lives_from_registration_to_heartbeat(stub: CollectorSer
     """Register, enroll, send a heartbeat; the list shows it all, and goes offline after three intervals."""
     created = await stub.CreateCollector(pb.CreateCollectorRequest(name="Web"), metadata=bearer("admin"))
     assert created.name == "Web"
-    assert created.enrollment_expire_time == to_timestamp(clock.now() + timedelta(hours=24))
+    assert created.enrollment_expire_time == encode_time(clock.now() + timedelta(hours=24))
     create_time = enroll_time = clock.now()
 
     enrolled = await stub.EnrollCollector(installation(), metadata=bearer(f"COLLECTOR_ENROLLMENT:{created.id}"))
@@ -74,19 +75,19 @@ async def test_collector_lives_from_registration_to_heartbeat(stub: CollectorSer
         version="0.1.1",
         queue_depth=4,
         dropped_count=2,
-        send_time=to_timestamp(clock.now() + timedelta(milliseconds=250)),
+        send_time=encode_time(clock.now() + timedelta(milliseconds=250)),
         config_revision_applied=1,
         capabilities=["host_metrics"],
     )
     answer = await stub.SendHeartbeat(beat, metadata=bearer(f"COLLECTOR:{created.id}"))
-    assert answer == pb.SendHeartbeatResponse(server_time=to_timestamp(clock.now()), config_revision=1, status="active")
+    assert answer == pb.SendHeartbeatResponse(server_time=encode_time(clock.now()), config_revision=1, status="active")
 
     expected = pb.Collector(
         id=created.id,
         name="Web",
         status="active",
-        enroll_time=to_timestamp(enroll_time),
-        last_seen_time=to_timestamp(clock.now()),
+        enroll_time=encode_time(enroll_time),
+        last_seen_time=encode_time(clock.now()),
         version="0.1.1",
         hostname="web-1",
         capabilities=["host_metrics"],
@@ -94,7 +95,7 @@ async def test_collector_lives_from_registration_to_heartbeat(stub: CollectorSer
         dropped_count=2,
         clock_skew_ms=250,
         is_online=True,
-        create_time=to_timestamp(create_time),
+        create_time=encode_time(create_time),
     )
     assert list((await stub.ListCollectors(pb.ListCollectorsRequest(), metadata=bearer("admin"))).collectors) == [expected]
     clock.advance(seconds=90, milliseconds=1)
@@ -106,7 +107,7 @@ async def test_list_collectors_shows_a_pending_one_without_what_has_not_happened
     """Absent is absent, never a zero."""
     created = await stub.CreateCollector(pb.CreateCollectorRequest(name="Web"), metadata=bearer("admin"))
     assert list((await stub.ListCollectors(pb.ListCollectorsRequest(), metadata=bearer("admin"))).collectors) == [
-        pb.Collector(id=created.id, name="Web", status="pending", create_time=to_timestamp(clock.now()))
+        pb.Collector(id=created.id, name="Web", status="pending", create_time=encode_time(clock.now()))
     ]
 
 

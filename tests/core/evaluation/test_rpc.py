@@ -10,7 +10,7 @@ import pytest
 from lumetry.evaluation.v1 import evaluation_service_pb2 as pb
 from lumetry.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub, add_EvaluationServiceServicer_to_server
 from lumetry_core.evaluation.model import Progress, Run, Settings
-from lumetry_core.evaluation.rpc import EvaluationServicer, encode_time
+from lumetry_core.evaluation.rpc import EvaluationServicer
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.model import AcceptedBatch
@@ -24,6 +24,7 @@ from lumetry_core.runtime.clock import Clock, to_ms
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
+from lumetry_core.runtime.timestamps import encode_time
 
 SERVICE = "lumetry.evaluation.v1.EvaluationService"
 ORGANIZATION = 7

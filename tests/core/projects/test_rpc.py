@@ -11,13 +11,14 @@ from lumetry.projects.v1 import project_pb2
 from lumetry.projects.v1 import project_service_pb2 as pb
 from lumetry.projects.v1.project_service_pb2_grpc import ProjectServiceStub, add_ProjectServiceServicer_to_server
 from lumetry_core.projects.model import Project, ProjectStats
-from lumetry_core.projects.rpc import ProjectServicer, encode_time
+from lumetry_core.projects.rpc import ProjectServicer
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
 from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
+from lumetry_core.runtime.timestamps import encode_time
 
 SERVICE = "lumetry.projects.v1.ProjectService"
 PEOPLE = frozenset({Permission.VIEW_ALERTS, Permission.MANAGE_WORKSPACE})

@@ -8,12 +8,13 @@ from grpc_status import rpc_status
 from lumetry.rules.v1 import rule_pb2
 from lumetry.rules.v1 import rule_service_pb2 as pb
 from lumetry.rules.v1.rule_service_pb2_grpc import RuleServiceStub, add_RuleServiceServicer_to_server
-from lumetry_core.rules.rpc import RuleServicer, encode_time
+from lumetry_core.rules.rpc import RuleServicer
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
+from lumetry_core.runtime.timestamps import encode_time
 
 pytestmark = pytest.mark.usefixtures("metrics")
 

@@ -12,9 +12,10 @@ from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
+from lumetry_core.runtime.timestamps import encode_time
 from lumetry_core.violations import service
 from lumetry_core.violations.model import NewViolation
-from lumetry_core.violations.rpc import ViolationServicer, encode_time
+from lumetry_core.violations.rpc import ViolationServicer
 
 Build = Callable[..., NewViolation]
 SERVICE = "lumetry.violations.v1.ViolationService"
