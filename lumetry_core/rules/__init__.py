@@ -2,6 +2,6 @@
 
 Owns: definitions of rules with their levels, their validation, and the organization's evaluation version.
 Words: rule, condition, level, direction, scope, counting epoch, evaluation version.
-Tables: `rules`, `rule_levels`, `evaluation_versions`.
+Tables: `rules`, `rule_levels`.
 Queues: out `evaluation` (`rule_left_active`).
 """

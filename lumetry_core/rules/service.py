@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from lumetry_core.access.service.audit import record_audit
+from lumetry_core.access.service.evaluation_version import raise_evaluation_version
 from lumetry_core.metrics.service.catalog import find_metrics
 from lumetry_core.rules import store
 from lumetry_core.rules.audit import audit_fields, audit_level
@@ -25,7 +26,7 @@ EVALUATION = "evaluation"
 
 async def create(tx: Transaction, caller: Caller, draft: RuleDraft, now: datetime) -> Rule:
     """Creates a rule that judges points evaluated from now on. Fails with VALIDATION_FAILED."""
-    await store.raise_version(tx, caller.organization_id)
+    await raise_evaluation_version(tx, caller.organization_id)
     definition = await check(tx, caller, draft, None)
     rule_id = await store.insert_rule(tx, caller.organization_id, definition, now, caller.user_id)
     definition = await number_levels(tx, caller, rule_id, definition)
@@ -41,7 +42,7 @@ async def update(tx: Transaction, caller: Caller, rule_id: int, draft: RuleDraft
 
     Counting starts anew when strategy, scope or levels changed. Leaving `Active` makes evaluation close the rule's alerts.
     """
-    await store.raise_version(tx, caller.organization_id)
+    await raise_evaluation_version(tx, caller.organization_id)
     before = await get_rule(tx, caller.organization_id, rule_id)
     definition = await number_levels(tx, caller, rule_id, await check(tx, caller, draft, before))
     counting_epoch = before.counting_epoch + (strategy_of(definition) != strategy_of(before))
@@ -151,17 +152,3 @@ async def name_metrics(tx: Transaction, organization_id: int, found: Sequence[Ru
         metric: Any = metrics.get(rule.metric_key)
         named.append(replace(rule, metric_display_name=metric.display_name) if metric else rule)
     return named
-
-
-async def rules_version(tx: Transaction, organization_id: int, *, hold: bool = False) -> int:
-    """The version of all that evaluation derives its state from; 0 before the organization's first rule.
-
-    Args:
-        hold: Keeps rules and manual closes from changing until the writing transaction ends, so that what is recorded in it fits.
-    """
-    return await store.read_version(tx, organization_id, hold=hold)
-
-
-async def bump_evaluation_version(tx: Transaction, organization_id: int) -> None:
-    """Makes evaluation derive its state anew before it records anything else. Waits for those who hold the version."""
-    await store.raise_version(tx, organization_id)

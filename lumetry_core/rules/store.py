@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint, bindparam, func, select, update
+from sqlalchemy import BigInteger, Column, Index, Integer, String, Table, Text, UniqueConstraint, func, select, update
 
 from lumetry_core.rules.model import Definition, Rule, RuleStatus, RuleSummary, Severity
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
@@ -39,12 +39,6 @@ rule_levels = Table(
     Column("severity", String(20), nullable=False),
     UniqueConstraint("organization_id", "rule_id", "severity"),
     sqlite_autoincrement=True,
-)
-evaluation_versions = Table(
-    "evaluation_versions",
-    metadata,
-    Column("organization_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("version", BigInteger, nullable=False),
 )
 
 encoder = msgspec.json.Encoder()
@@ -155,20 +149,3 @@ def read_row(row: Any) -> Rule:  # noqa: ANN401 -- a row of the table
         update_time=row.update_time,
         created_by=row.created_by,
     )
-
-
-async def raise_version(tx: Transaction, organization_id: int) -> None:
-    """Counts the organization's evaluation version up and keeps it locked until the transaction ends."""
-    insert = tx.insert(evaluation_versions).values(organization_id=organization_id, version=1)
-    raised = insert.on_conflict_do_update(index_elements=["organization_id"], set_={"version": evaluation_versions.c.version + 1})
-    await tx.execute(raised)
-
-
-READ_VERSION = select(evaluation_versions.c.version).where(evaluation_versions.c.organization_id == bindparam("of"))
-HOLD_VERSION = READ_VERSION.with_for_update(read=True)
-
-
-async def read_version(tx: Transaction, organization_id: int, *, hold: bool) -> int:
-    """The organization's evaluation version; 0 before its first rule."""
-    version: int | None = (await tx.execute(HOLD_VERSION if hold else READ_VERSION, {"of": organization_id})).scalar_one_or_none()
-    return version or 0

@@ -13,14 +13,13 @@ from lumetry_core.evaluation.service import chunks, recording
 from lumetry_core.evaluation.store import retries as retry_store
 from lumetry_core.evaluation.store import runs as run_store
 from lumetry_core.metrics.service import inbox
-from lumetry_core.rules import service as rules
 from lumetry_core.runtime.database import unavailable
 from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.violations import service as violations
 from tests.pipeline.plant import Plant, level, sender
 
 STEPS = [
-    (rules, "rules_version"),
+    (chunks, "read_evaluation_version"),
     (transitions, "find_covering"),
     (transitions, "open_alerts"),
     (violations, "attach_all"),

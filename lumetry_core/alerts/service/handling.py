@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from lumetry_core.access.service.audit import record_audit
+from lumetry_core.access.service.evaluation_version import raise_evaluation_version
 from lumetry_core.alerts.decisions import explain_manual_close
 from lumetry_core.alerts.model import Alert, AlertState, CloseCause, SourceKind
 from lumetry_core.alerts.service.reading import get_alert
 from lumetry_core.alerts.service.transitions import TOPIC, close_alerts
 from lumetry_core.alerts.store import alerts as store
-from lumetry_core.rules import service as rules
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason
@@ -43,7 +43,7 @@ async def close(tx: Transaction, caller: Caller, alert_id: int, note: str, now: 
     Fails with NOT_FOUND, VALIDATION_FAILED (`note`), CONFLICT when recovery belongs to the alert's source.
     """
     # Evaluation holds the version while it records, so taking it first keeps a close and an evaluation apart.
-    await rules.bump_evaluation_version(tx, caller.organization_id)
+    await raise_evaluation_version(tx, caller.organization_id)
     before = await get_alert(tx, caller.organization_id, alert_id, lock=True)
     check_note(note)
     if before.source_kind is SourceKind.EXTERNAL:

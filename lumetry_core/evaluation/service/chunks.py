@@ -7,6 +7,7 @@ from datetime import datetime
 
 import numpy as np
 
+from lumetry_core.access.service.evaluation_version import read_evaluation_version
 from lumetry_core.evaluation.effects import Effects
 from lumetry_core.evaluation.evaluate import Chunk, doubtful_points, evaluate, survey
 from lumetry_core.evaluation.model import JobTrace, Settings
@@ -16,7 +17,6 @@ from lumetry_core.evaluation.service.recording import record_effects, trace_jobs
 from lumetry_core.evaluation.service.rules import CompiledRules, load_alerting, load_rules
 from lumetry_core.metrics.model import Entry, Integers, job_id_of
 from lumetry_core.metrics.service.inbox import take_jobs
-from lumetry_core.rules import service as rules
 from lumetry_core.runtime.database import Database, Transaction
 
 INLINE_POINTS = 50_000
@@ -140,7 +140,7 @@ class Memory:
 async def write(tx: Transaction, judged: Sequence[Judged], partition: int, first_offset: int, job_count: int, now: datetime) -> Written:
     """Writes the effects of a chunk. Raises `RulesMoved` when it was evaluated by rules that are no longer in force."""
     for part in judged:
-        if await rules.rules_version(tx, part.held.organization_id, hold=True) != part.compiled.version:
+        if await read_evaluation_version(tx, part.held.organization_id, hold=True) != part.compiled.version:
             raise RulesMoved(part.held.organization_id)
     outcomes = np.zeros(job_count, np.uint8)
     traces: dict[int, JobTrace] = {}

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from lumetry_core.access.service.evaluation_version import raise_evaluation_version
 from lumetry_core.alerts.service import transitions
 from lumetry_core.rules import service as rules
 from lumetry_core.rules.model import RuleStatus
@@ -23,7 +24,7 @@ async def close_left(tx: Transaction, items: Iterable[WorkItem]) -> None:
             log.error("unknown work", queue=QUEUE, kind=item.kind)
             continue
         # States that evaluation holds may know the rule's alerts as active, if it became active again meanwhile.
-        await rules.bump_evaluation_version(tx, item.organization_id)
+        await raise_evaluation_version(tx, item.organization_id)
         rule = await rules.get_rule(tx, item.organization_id, item.payload["rule_id"])
         status = RuleStatus.DISABLED if rule.is_active else rule.status
         await transitions.close_for_rule(tx, item.organization_id, rule.id, rule.name, status, item.create_time)

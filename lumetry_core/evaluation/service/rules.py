@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from lumetry_core.access.service.evaluation_version import read_evaluation_version
 from lumetry_core.alerts.service import transitions
 from lumetry_core.evaluation.compile import compile_rules
 from lumetry_core.evaluation.machine import State, Watch
@@ -47,7 +48,7 @@ async def load_rules(tx: Transaction, organization_id: int, settings: Settings, 
 
     A rule pauses while its metric is switched off.
     """
-    version = await rules.rules_version(tx, organization_id)
+    version = await read_evaluation_version(tx, organization_id)
     active = await rules.active_rules(tx, organization_id)
     metrics = await find_metrics(tx, organization_id, {rule.metric_key for rule in active})
     watches: dict[int, Watch] = {}

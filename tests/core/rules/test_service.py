@@ -4,6 +4,7 @@ import msgspec
 import pytest
 from sqlalchemy import select
 
+from lumetry_core.access.service.evaluation_version import raise_evaluation_version, read_evaluation_version
 from lumetry_core.access.store.audit import audit_logs, revisions
 from lumetry_core.metrics.model import DataStatus
 from lumetry_core.metrics.store.catalog import metrics as metrics_table
@@ -93,7 +94,7 @@ async def test_create_writes_nothing_when_refused(database: Database, clock: Clo
     await faults_of(database, clock, draft(name=""))
     async with database.read() as tx:
         assert await service.summarize(tx, 7) == RuleSummary(0, 0)
-        assert await service.rules_version(tx, 7) == 0
+        assert await read_evaluation_version(tx, 7) == 0
 
 
 async def test_update_replaces_everything(database: Database, clock: Clock, draft: Build) -> None:
@@ -222,11 +223,11 @@ async def test_active_rules_carry_limits_in_force(database: Database, clock: Clo
     ]
 
 
-async def test_rules_version_counts_writes(database: Database, clock: Clock, draft: Build) -> None:
+async def test_evaluation_version_counts_writes(database: Database, clock: Clock, draft: Build) -> None:
     """Every rule write and every explicit bump raises the version of its organization alone."""
     rule = await create(database, clock, draft())
     await update(database, clock, rule, draft())
     async with database.write() as tx:
-        await service.bump_evaluation_version(tx, 7)
-        assert await service.rules_version(tx, 7, hold=True) == 3
-        assert await service.rules_version(tx, 8) == 0
+        await raise_evaluation_version(tx, 7)
+        assert await read_evaluation_version(tx, 7, hold=True) == 3
+        assert await read_evaluation_version(tx, 8) == 0

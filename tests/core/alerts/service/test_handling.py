@@ -5,11 +5,11 @@ import msgspec
 import pytest
 from sqlalchemy import select, update
 
+from lumetry_core.access.service.evaluation_version import read_evaluation_version
 from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.alerts.model import Alert, AlertState, CloseCause, Opening, SourceKind
 from lumetry_core.alerts.service import handling, reading
 from lumetry_core.alerts.store.alerts import alerts
-from lumetry_core.rules.service import rules_version
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -64,7 +64,7 @@ async def test_close_ends_now(database: Database, clock: Clock, opening: Build, 
     clock.advance(minutes=1)  # type: ignore[attr-defined]
     assert await do(database, clock, handling.close, opened.id) == closed
     async with database.read() as tx:
-        assert await rules_version(tx, 7) >= 1
+        assert await read_evaluation_version(tx, 7) >= 1
         explanation = await reading.explain(tx, CALLER, opened.id, "Close")
     assert explanation.gates[0].reason == "Closed by admin"
     assert [row[0] for row in await audits(database)] == ["Alert.Acknowledged", "Alert.Closed"]
