@@ -5,8 +5,15 @@ from contextlib import asynccontextmanager
 
 from lumetry_core.access.model import ApiToken, NewUser, Organization, User
 from lumetry_core.access.service import log_keys, organizations, tokens, users, workspace_keys
+from lumetry_core.baselines.calendars import read_calendar
+from lumetry_core.baselines.drafts import CalendarDraft
+from lumetry_core.baselines.model import Exclusion
+from lumetry_core.baselines.service.holidays import import_public_holidays
+from lumetry_core.baselines.service.profiles import settle_default
 from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.config import Config
+from lumetry_core.evaluation.model import JobReceipt
+from lumetry_core.evaluation.service import jobs
 from lumetry_core.projects import service as projects
 from lumetry_core.projects.model import DEFAULT_SLUG
 from lumetry_core.runtime.caller import Caller, system_caller
@@ -123,7 +130,20 @@ def caller_of(user: User) -> Caller:
 async def create_organization(config: Config, *, name: str) -> int:
     """Makes an organization and gives its number. Fails with VALIDATION_FAILED."""
     async with open_deployment(config) as database, database.write() as tx:
-        return (await organizations.create_organization(tx, name, SystemClock().now())).id
+        now = SystemClock().now()
+        created = await organizations.create_organization(tx, name, now)
+        await settle_default(tx, created.id, now)
+        return created.id
+
+
+async def import_holidays(
+    config: Config, *, country: str, subdivision: str | None, years: Sequence[int], time_zone: str | None, organization: str | None
+) -> list[Exclusion]:
+    """Adds the public holidays of a country that an organization does not have yet. Fails with NOT_FOUND, CONFLICT, VALIDATION_FAILED."""
+    calendar = read_calendar(CalendarDraft(country=country, subdivision=subdivision, years=tuple(years), time_zone=time_zone))
+    async with open_deployment(config) as database, database.write() as tx:
+        home = await organizations.find_organization(tx, organization)
+        return await import_public_holidays(tx, system_caller(home.id), calendar, SystemClock().now())
 
 
 async def create_user(config: Config, *, name: str, roles: Sequence[str], organization: str | None, password: str) -> int:
@@ -132,3 +152,27 @@ async def create_user(config: Config, *, name: str, roles: Sequence[str], organi
         home = await organizations.find_organization(tx, organization)
         new = NewUser(username=name, roles=tuple(roles), password=password)
         return (await users.create_user(tx, system_caller(home.id), new, SystemClock().now())).id
+
+
+async def list_failed_jobs(config: Config, *, organization: str | None, limit: int) -> list[JobReceipt]:
+    """Evaluation jobs of an organization that were given up, newest first. Fails with NOT_FOUND, CONFLICT, VALIDATION_FAILED."""
+    async with open_deployment(config) as database, database.read() as tx:
+        home = await organizations.find_organization(tx, organization)
+        return await jobs.list_failed(tx, system_caller(home.id), limit)
+
+
+async def retry_job(config: Config, *, organization: str | None, number: int) -> None:
+    """Puts a failed evaluation job of an organization back to the queue. Fails with NOT_FOUND, CONFLICT."""
+    async with open_deployment(config) as database, database.write() as tx:
+        home = await organizations.find_organization(tx, organization)
+        await jobs.retry_job(tx, system_caller(home.id), number, SystemClock().now())
+
+
+async def retry_all_jobs(config: Config, *, organization: str | None) -> tuple[int, int]:
+    """Puts all failed evaluation jobs of an organization back to the queue: how many, and how many are past help.
+
+    Fails with NOT_FOUND, CONFLICT.
+    """
+    async with open_deployment(config) as database, database.write() as tx:
+        home = await organizations.find_organization(tx, organization)
+        return await jobs.retry_all(tx, system_caller(home.id), SystemClock().now())

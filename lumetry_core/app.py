@@ -24,15 +24,18 @@ from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.config import Config
 from lumetry_core.containers.detection import RuntimeDetector
 from lumetry_core.containers.engine import ask_version
+from lumetry_core.evaluation.compound_worker import CompoundJudge
+from lumetry_core.evaluation.fleet_worker import FleetTicker
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.incidents.worker import Correlator
 from lumetry_core.logs.service.appender import Appender as LogAppender
 from lumetry_core.logs.worker import LogKeeper, LogSealer
+from lumetry_core.metrics.model import CATALOG_CHANNEL
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries
-from lumetry_core.metrics.worker import Maintainer, Sealer
+from lumetry_core.metrics.worker import Maintainer, NoteKeeper, Sealer
 from lumetry_core.migrations.revision import newest_revision, read_revision
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Transaction, open_database
@@ -85,6 +88,8 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         def on_wake(channel: str) -> None:
             if channel == CREDENTIALS_CHANNEL:
                 authenticator.forget()
+            if channel == CATALOG_CHANNEL:
+                appender.forget_notes()
             wakeups.wake(channel)
 
         database = open_database(config.effective_database_url, on_wake, synchronous=config.sqlite_synchronous)
@@ -103,7 +108,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         log_appender = LogAppender(database, clock)
         desk = LoginDesk(database, clock, config.auth, config.rate)
         progress = Progress()
-        evaluator = Evaluator(database, owner, config.evaluation, progress, recent)
+        evaluator = Evaluator(database, owner, config.evaluator, progress, recent)
         stack.push_async_callback(give_back, evaluator)
         status = StatusServicer(database, clock, build_inspect(clock))
 
@@ -138,6 +143,9 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         async with asyncio.TaskGroup() as group:
             ticks = (
                 ("evaluator", evaluator.tick, "inbox", 1.0),
+                ("fleets", FleetTicker(database, owner, config.fleet.tick_seconds, config.organization_defaults).tick, "fleets", 1.0),
+                ("compound", CompoundJudge(database, owner, config.evaluator).tick, "compound", 1.0),
+                ("notes", NoteKeeper(appender.forget_notes).tick, CATALOG_CHANNEL, 3600.0),
                 ("correlator", Correlator(database, config.correlation).tick, "correlation", 2.0),
                 ("sealer", Sealer(database, owner, config.metrics).tick, "sealer", 5.0),
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),

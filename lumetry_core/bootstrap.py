@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from lumetry_core.access.service.organizations import bootstrap
+from lumetry_core.baselines.service.profiles import settle_defaults
 from lumetry_core.config import Config
 from lumetry_core.metrics.service.inbox import ensure_partitions
 from lumetry_core.runtime.database import Database
@@ -26,6 +27,7 @@ async def bootstrap_deployment(database: Database, config: Config, now: datetime
         if await bootstrap(tx, now, password) is not None and not config.admin_password:
             write_secret(admin_password_file(config.data_dir), password)
         await ensure_partitions(tx)
+        await settle_defaults(tx, now)
 
 
 def write_secret(path: Path, secret: str) -> None:

@@ -290,6 +290,70 @@ def list_users(*, organization: str | None, **options: Any) -> None:
         click.echo(f"{each.id}\t{'active' if each.is_active else 'inactive'}\t{','.join(each.roles)}\t{each.username}")
 
 
+@main.group()
+def jobs() -> None:
+    """Evaluation jobs."""
+
+
+@jobs.command("failed")
+@click.option("--org", "organization", help="organization [the first one]")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="so many, the newest")
+@click.option("--json", "as_json", is_flag=True, help="as a JSON array")
+@server_options
+def list_failed_jobs(*, organization: str | None, limit: int, as_json: bool, **options: Any) -> None:
+    """Lists jobs that were given up: number, batch, metric, time, attempts, error, time of failure."""
+    from lumetry_core import administration  # noqa: PLC0415
+    from lumetry_core.job_table import render_json, render_lines  # noqa: PLC0415
+
+    found = run(administration.list_failed_jobs(migrated(options), organization=organization, limit=limit))
+    click.echo(render_json(found) if as_json else render_lines(found), nl=as_json)
+
+
+@jobs.command("retry")
+@click.argument("number", type=int, required=False)
+@click.option("--all", "all_jobs", is_flag=True, help="every failed job of the organization")
+@click.option("--org", "organization", help="organization [the first one]")
+@server_options
+def retry_jobs(*, number: int | None, all_jobs: bool, organization: str | None, **options: Any) -> None:
+    """Puts the failed job with a number of `lumetry jobs failed` back to the queue; a server that runs takes it within seconds."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    if (number is None) != all_jobs:
+        raise click.UsageError("give either the number of a job or --all")
+    config = migrated(options)
+    if number is not None:
+        run(administration.retry_job(config, organization=organization, number=number))
+        click.echo(f"job {number} is queued")
+        return
+    queued, lost = run(administration.retry_all_jobs(config, organization=organization))
+    click.echo(f"{queued} queued" + (f", {lost} cannot be tried again because their points are no longer kept" if lost else ""))
+
+
+@main.group()
+def holidays() -> None:
+    """Public holidays, which baselines do not learn from."""
+
+
+@holidays.command("import")
+@click.option("--country", required=True, help="ISO 3166-1 code, such as DE")
+@click.option("--subdivision", help="part of the country, such as BY [what holds in the whole country]")
+@click.option("--year", "years", type=int, required=True, multiple=True, help="year; may be given several times")
+@click.option("--time-zone", help="whose midnights count, such as Europe/Berlin [that of the default baseline profile]")
+@click.option("--org", "organization", help="organization [the only one]")
+@server_options
+def import_holidays(
+    *, country: str, subdivision: str | None, years: tuple[int, ...], time_zone: str | None, organization: str | None, **options: Any
+) -> None:
+    """Adds a country's public holidays and lists those that are new: number, start, name."""
+    from lumetry_core import administration  # noqa: PLC0415
+
+    work = administration.import_holidays(
+        migrated(options), country=country, subdivision=subdivision, years=years, time_zone=time_zone, organization=organization
+    )
+    for each in run(work):
+        click.echo(f"{each.id}\t{each.start_time:%Y-%m-%dT%H:%M:%SZ}\t{each.reason}")
+
+
 def parts(text: str | None) -> list[str] | None:
     """What stands between the commas; None when there is no text."""
     return None if text is None else [part.strip() for part in text.split(",") if part.strip()]

@@ -7,7 +7,7 @@ the TOML table of the section; `evaluation.grace_seconds` is the variable `LUMET
 import json
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -15,10 +15,20 @@ from lumetry_core.access.model import RateSettings
 from lumetry_core.access.model import Settings as AuthSettings
 from lumetry_core.access.oidc import OidcSettings
 from lumetry_core.access.rates import FamilyLimits, build_limits
+from lumetry_core.access.settings import SETTINGS, OrganizationSettings
+from lumetry_core.config_sections import (
+    AgentsSection,
+    CatalogSection,
+    EvaluationSection,
+    FleetSection,
+    IncidentsSection,
+    IngestSection,
+    LogsSection,
+    RetentionSection,
+)
 from lumetry_core.containers.model import RuntimeSettings, read_settings
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.incidents.model import Settings as CorrelationSettings
-from lumetry_core.logs.model import Settings as LogSettings
 from lumetry_core.metrics.settings import Settings as MetricSettings
 
 PREFIX = "LUMETRY_"
@@ -30,76 +40,6 @@ MASK = "•••"
 
 class ConfigError(Exception):
     """The configuration cannot be used; the message names every fault."""
-
-
-def require_at_least(section: object, least: int, *names: str) -> None:
-    """Raises ValueError for the first field that is below its range."""
-    for name in names:
-        if getattr(section, name) < least:
-            raise ValueError(f"{name} must be at least {least}")
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSection:
-    """How much may wait."""
-
-    max_queued_points: int = 5_000_000
-    """Above it ingestion answers 503."""
-
-    def __post_init__(self) -> None:
-        require_at_least(self, 10_000, "max_queued_points")
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogSection:
-    """How the catalog ages."""
-
-    stale_after_hours: int = 24
-    """A metric without a point for so long is stale."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.stale_after_hours <= 720:
-            raise ValueError("stale_after_hours must be between 1 and 720")
-
-
-@dataclass(frozen=True, slots=True)
-class LogsSection:
-    """How much logging clients may send (contract logs 1.7)."""
-
-    key_rpm: int = 1800
-    """Requests per minute and credential; 0: no limit."""
-    org_rpm: int = 6000
-    """Requests per minute and organization; 0: no limit."""
-    max_batch: int = 1000
-    """Entries of one push."""
-    retention_days: int = 30
-    """How long entries are kept in projects that do not say."""
-    dedupe_seconds: int = 0
-    """For so long an identical batch is taken as a repetition; 0: never."""
-
-    def __post_init__(self) -> None:
-        require_at_least(self, 0, "key_rpm", "org_rpm")
-        self.of_area()
-
-    def of_area(self) -> LogSettings:
-        """What the logs area wants to know. Raises ValueError."""
-        return LogSettings(self.max_batch, self.retention_days, self.dedupe_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class RetentionSection:
-    """How long things are kept, in days."""
-
-    points_days: int = 35
-    five_minute_days: int = 90
-    hour_days: int = 400
-    max_point_bytes: int = 0
-    """Above it the oldest points are dropped; 0: no cap."""
-    audit_days: int = 400
-
-    def __post_init__(self) -> None:
-        require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "audit_days")
-        require_at_least(self, 0, "max_point_bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +66,12 @@ class Config:
     reflection: bool | None = None
     """Whether to offer gRPC reflection; None: on loopback addresses only."""
     auth: AuthSettings = field(default_factory=AuthSettings)
+    agents: AgentsSection = field(default_factory=AgentsSection)
     catalog: CatalogSection = field(default_factory=CatalogSection)
     correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
-    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    evaluation: EvaluationSection = field(default_factory=EvaluationSection)
+    fleet: FleetSection = field(default_factory=FleetSection)
+    incidents: IncidentsSection = field(default_factory=IncidentsSection)
     ingest: IngestSection = field(default_factory=IngestSection)
     logs: LogsSection = field(default_factory=LogsSection)
     oidc: OidcSettings = field(default_factory=OidcSettings)
@@ -159,6 +102,24 @@ class Config:
             logs_key_rpm=self.logs.key_rpm,
             logs_organization_rpm=self.logs.org_rpm,
             limits_workspace=self.is_production or not self.disable_rate_limit,
+        )
+
+    @property
+    def organization_defaults(self) -> OrganizationSettings:
+        """What holds for organizations that do not set it themselves."""
+        fields_of_settings = {setting.field: getattr(getattr(self, setting.section), setting.key) for setting in SETTINGS}
+        auto_resolve = self.incidents.auto_resolve_after_minutes or None
+        return replace(OrganizationSettings(**fields_of_settings), incidents_auto_resolve_after_minutes=auto_resolve)
+
+    @property
+    def evaluator(self) -> EvaluationSettings:
+        """What the evaluation area wants to know."""
+        return EvaluationSettings(
+            grace_seconds=self.evaluation.grace_seconds,
+            compound_cycle_seconds=self.evaluation.compound_cycle_seconds,
+            fleet_tick_seconds=self.fleet.tick_seconds,
+            fleet_staleness_seconds=self.fleet.staleness_seconds,
+            fleet_member_gone_minutes=self.fleet.member_gone_minutes,
         )
 
     @property

@@ -12,17 +12,25 @@ from lumetry.access.v1 import (
     audit_service_pb2_grpc,
     oidc_service_pb2_grpc,
     role_service_pb2_grpc,
+    settings_service_pb2_grpc,
     user_service_pb2_grpc,
     workspace_key_service_pb2_grpc,
 )
 from lumetry.alerts.v1 import alert_service_pb2_grpc
+from lumetry.baselines.v1 import baseline_profile_service_pb2_grpc, exclusion_service_pb2_grpc
 from lumetry.collectors.v1 import collector_service_pb2_grpc
 from lumetry.containers.v1 import runtime_service_pb2_grpc
-from lumetry.evaluation.v1 import evaluation_service_pb2_grpc
+from lumetry.evaluation.v1 import evaluation_service_pb2_grpc, fleet_service_pb2_grpc
 from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc
 from lumetry.logs.v1 import log_ingestion_service_pb2_grpc, log_key_service_pb2_grpc, log_service_pb2_grpc
-from lumetry.metrics.v1 import ingestion_service_pb2_grpc, metric_service_pb2_grpc
+from lumetry.metrics.v1 import (
+    ingestion_service_pb2_grpc,
+    metric_binding_service_pb2_grpc,
+    metric_definition_service_pb2_grpc,
+    metric_service_pb2_grpc,
+)
 from lumetry.projects.v1 import project_service_pb2_grpc
+from lumetry.replay.v1 import replay_service_pb2_grpc
 from lumetry.rules.v1 import rule_service_pb2_grpc
 from lumetry.runtime.v1 import status_service_pb2_grpc
 from lumetry.violations.v1 import violation_service_pb2_grpc
@@ -31,29 +39,37 @@ from lumetry_core.access.rpc.api_tokens import ApiTokenServicer
 from lumetry_core.access.rpc.audit import AuditServicer
 from lumetry_core.access.rpc.oidc import OidcServicer
 from lumetry_core.access.rpc.roles import RoleServicer
+from lumetry_core.access.rpc.settings import SettingsServicer
 from lumetry_core.access.rpc.users import UserServicer
 from lumetry_core.access.rpc.workspace_keys import WorkspaceKeyServicer
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.oidc import OidcDesk
 from lumetry_core.alerts.rpc import AlertServicer, encode_alert, encode_system_alert
+from lumetry_core.baselines.rpc.exclusions import ExclusionServicer
+from lumetry_core.baselines.rpc.profiles import BaselineProfileServicer
+from lumetry_core.baselines.service.profiles import claim_profile, find_profile
 from lumetry_core.collectors.rpc import CollectorServicer
 from lumetry_core.config import Config
 from lumetry_core.containers.detection import RuntimeDetector
 from lumetry_core.containers.rpc import RuntimeServicer
 from lumetry_core.evaluation.model import Progress
-from lumetry_core.evaluation.rpc import EvaluationServicer
+from lumetry_core.evaluation.rpc import EvaluationServicer, FleetServicer
 from lumetry_core.incidents.rpc.events import EventServicer
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
 from lumetry_core.logs.rpc.ingestion import LogIngestionServicer
 from lumetry_core.logs.rpc.keys import LogKeyServicer
 from lumetry_core.logs.rpc.logs import LogServicer
 from lumetry_core.logs.service.appender import Appender as LogAppender
+from lumetry_core.metrics.rpc.bindings import MetricBindingServicer
 from lumetry_core.metrics.rpc.catalog import MetricServicer
+from lumetry_core.metrics.rpc.definitions import MetricDefinitionServicer
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.projects.rpc import ProjectServicer
-from lumetry_core.rules.rpc import RuleServicer
+from lumetry_core.replay.rpc import ReplayServicer
+from lumetry_core.replay.service import Settings as ReplaySettings
+from lumetry_core.rules.rpc import RuleServicer, decode_draft
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.queue import Wakeups
@@ -103,6 +119,10 @@ def build_services(parts: Parts) -> dict[str, Service]:
             api_token_service_pb2_grpc.add_ApiTokenServiceServicer_to_server,
             ApiTokenServicer(database, clock, authenticator),
         ),
+        "lumetry.access.v1.SettingsService": (
+            settings_service_pb2_grpc.add_SettingsServiceServicer_to_server,
+            SettingsServicer(database, clock, config.organization_defaults),
+        ),
         "lumetry.access.v1.WorkspaceKeyService": (
             workspace_key_service_pb2_grpc.add_WorkspaceKeyServiceServicer_to_server,
             WorkspaceKeyServicer(database, clock, authenticator, production=config.is_production),
@@ -127,6 +147,14 @@ def build_services(parts: Parts) -> dict[str, Service]:
             metric_service_pb2_grpc.add_MetricServiceServicer_to_server,
             MetricServicer(database, clock),
         ),
+        "lumetry.metrics.v1.MetricDefinitionService": (
+            metric_definition_service_pb2_grpc.add_MetricDefinitionServiceServicer_to_server,
+            MetricDefinitionServicer(database, clock, find_profile, claim_profile),
+        ),
+        "lumetry.metrics.v1.MetricBindingService": (
+            metric_binding_service_pb2_grpc.add_MetricBindingServiceServicer_to_server,
+            MetricBindingServicer(database, clock),
+        ),
         "lumetry.logs.v1.LogIngestionService": (
             log_ingestion_service_pb2_grpc.add_LogIngestionServiceServicer_to_server,
             LogIngestionServicer(database, clock, parts.log_appender, config.logs.of_area()),
@@ -137,6 +165,20 @@ def build_services(parts: Parts) -> dict[str, Service]:
             LogKeyServicer(database, clock),
         ),
         "lumetry.rules.v1.RuleService": (rule_service_pb2_grpc.add_RuleServiceServicer_to_server, RuleServicer(database, clock)),
+        "lumetry.replay.v1.ReplayService": (
+            replay_service_pb2_grpc.add_ReplayServiceServicer_to_server,
+            ReplayServicer(
+                database, clock, ReplaySettings(config.evaluation.compound_cycle_seconds, config.organization_defaults), decode_draft
+            ),
+        ),
+        "lumetry.baselines.v1.BaselineProfileService": (
+            baseline_profile_service_pb2_grpc.add_BaselineProfileServiceServicer_to_server,
+            BaselineProfileServicer(database, clock),
+        ),
+        "lumetry.baselines.v1.ExclusionService": (
+            exclusion_service_pb2_grpc.add_ExclusionServiceServicer_to_server,
+            ExclusionServicer(database, clock),
+        ),
         "lumetry.violations.v1.ViolationService": (
             violation_service_pb2_grpc.add_ViolationServiceServicer_to_server,
             ViolationServicer(database),
@@ -148,6 +190,10 @@ def build_services(parts: Parts) -> dict[str, Service]:
         "lumetry.evaluation.v1.EvaluationService": (
             evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server,
             EvaluationServicer(database, clock, parts.progress),
+        ),
+        "lumetry.evaluation.v1.FleetService": (
+            fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
+            FleetServicer(database, clock, config.fleet.tick_seconds, config.organization_defaults),
         ),
         "lumetry.incidents.v1.IncidentService": (
             incident_service_pb2_grpc.add_IncidentServiceServicer_to_server,

@@ -37,6 +37,8 @@ class CloseCause(StrEnum):
     RECOVERY = "Recovery"
     PERSON = "Person"
     RULE_LEFT_ACTIVE = "RuleLeftActive"
+    MEMBER_GONE = "MemberGone"
+    DETECTOR_CHANGED = "DetectorChanged"
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,56 @@ def evaluate(
     show(report, json_file)
 
 
+@bench.command()
+@click.argument("files", nargs=-1, metavar="[FILE]...", type=click.Path(path_type=Path))
+@click.option(
+    "--labels", type=click.Path(path_type=Path), help="windows by file, as in combined_windows.json [FILE.labels.json beside each]"
+)
+@click.option("--synthetic", is_flag=True, help="also the labelled series that are made up, always the same")
+@click.option("--rule", default="", help="the default rule to try, or `all` to compare them [the recommended one]")
+@click.option("--learning-days", type=click.FloatRange(0, 365), default=21.0, show_default=True, help="learned before the rule is made")
+@click.option("--json", "json_only", is_flag=True, help="print nothing but the JSON")
+@json_file
+def detect(
+    *,
+    files: tuple[Path, ...],
+    labels: Path | None,
+    synthetic: bool,
+    rule: str,
+    learning_days: float,
+    json_only: bool,
+    json_file: Path | None,
+) -> None:
+    """How well a default rule finds what is labelled in series (CSV with timestamp,value), and how often it cries wolf."""
+    from lumetry_core.bench.detecting import choose_rules, read_all, render_reports, run_detect  # noqa: PLC0415
+
+    try:
+        series = read_all(files, labels, synthetic=synthetic)
+        reports = run_detect(series, choose_rules(rule), learning_days, tell)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    if not json_only:
+        click.echo(render_reports(reports))
+        click.echo("")
+    encoded = "\n".join(encode_json(report) for report in reports)
+    click.echo(encoded)
+    if json_file is not None:
+        json_file.write_text(encoded + "\n")
+
+
+@bench.command()
+@click.option("--series", type=click.IntRange(1, 10_000), default=100, show_default=True, help="series of one metric")
+@click.option("--days", type=click.IntRange(1, 365), default=30, show_default=True, help="days of points")
+@click.option("--step", type=click.IntRange(1, 3600), default=60, show_default=True, help="seconds between points")
+@click.option("--window-minutes", type=click.IntRange(1, 1440), default=5, show_default=True, help="of the dynamic rule")
+@json_file
+def replay(*, series: int, days: int, step: int, window_minutes: int, json_file: Path | None) -> None:
+    """How long it takes to replay a dynamic rule over stored points."""
+    from lumetry_core.bench.replaying import ReplayOptions, run_replay  # noqa: PLC0415
+
+    show(run_replay(ReplayOptions(series, days, step, window_minutes), tell), json_file)
+
+
 def tell(line: str) -> None:
     """Says what happens, beside the report."""
     click.echo(line, err=True)

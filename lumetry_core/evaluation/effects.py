@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from lumetry_core.baselines.candidates import Candidates
+from lumetry_core.evaluation.limits import Limits
 from lumetry_core.evaluation.machine import Closed, Escalated, Level, Opened, State, Watch
 
 Pair = tuple[int, int]
@@ -17,6 +19,7 @@ class FoundViolation:
 
     Args:
         position: Of the point in the chunk.
+        limits: Those by which it was judged.
         handle: The alert it belongs to, a number or the negative handle of one that opens in this chunk; None: to none so far.
     """
 
@@ -25,6 +28,7 @@ class FoundViolation:
     slot: int
     time: int
     value: float
+    limits: Limits
     level: Level
     is_late: bool
     handle: int | None
@@ -77,6 +81,7 @@ class Effects:
         alerts: Ordered by generation, then arrival.
         ambiguous: Metrics on which two label sets fell on one member and time.
         overflowing: Metrics with points of members beyond the limit.
+        learnable: Points that baselines will learn.
     """
 
     outcomes: NDArray[np.uint8]
@@ -88,3 +93,4 @@ class Effects:
     alerts: list[AlertChange] = field(default_factory=list)
     ambiguous: set[int] = field(default_factory=set)
     overflowing: set[int] = field(default_factory=set)
+    learnable: list[Candidates] = field(default_factory=list)

@@ -9,20 +9,18 @@ from bisect import bisect_left, insort
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from lumetry_core.evaluation.limits import Learning, Limits
 from lumetry_core.rules.model import Rule
 
 MINUTE_MS = 60_000
-UNLIMITED = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A level of a rule with the limits in force; an absent limit is infinite. `rank` rises with severity from 0."""
+    """A level of a rule. `rank` rises with severity from 0."""
 
     id: int
     rank: int
-    lower: float
-    upper: float
     trigger_count: int
     window_minutes: int
     recovery_minutes: int
@@ -34,16 +32,35 @@ class Watch:
 
     Args:
         levels: In rising severity, at least one.
-        clear_lower: A value below it is not clear.
-        clear_upper: A value above it is not clear.
+        limits: Of a static rule; None: those of each point are drawn from a baseline as `learning` says.
+        learning: Of a dynamic rule.
         memory_ms: How far behind the newest point a violation can still count: the longest window and the grace period.
     """
 
     rule: Rule
     levels: tuple[Level, ...]
-    clear_lower: float
-    clear_upper: float
+    limits: Limits | None
+    learning: Learning | None
     memory_ms: int
+
+
+class Verdict(NamedTuple):
+    """What a point means to a rule: the most severe level that it breaches, and whether it is clear. Neither: it is neutral."""
+
+    level: Level | None
+    is_clear: bool
+
+
+CLEAR = Verdict(None, is_clear=True)
+NEUTRAL = Verdict(None, is_clear=False)
+
+
+def judge(watch: Watch, limits: Limits, value: float) -> Verdict:
+    """Compares a value with limits; a value on a limit does not breach, and on a recovery limit it is clear."""
+    for level, lower, upper in zip(reversed(watch.levels), reversed(limits.lowers), reversed(limits.uppers), strict=True):
+        if value > upper or value < lower:
+            return Verdict(level, is_clear=False)
+    return CLEAR if limits.clear_lower <= value <= limits.clear_upper else NEUTRAL
 
 
 class Counted(NamedTuple):
@@ -93,11 +110,16 @@ class Violated(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """An alert opens at `level`; the violations at `carried` carry the trigger and become the alert's."""
+    """An alert opens at `level`, whose trigger was met at `time`; the violations at `carried` carry it and become the alert's.
+
+    Those at `following` are later than that and were waiting; they join.
+    """
 
     handle: int
     level: Level
+    time: int
     carried: tuple[int, ...]
+    following: tuple[int, ...]
 
 
 class Escalated(NamedTuple):
@@ -131,17 +153,18 @@ class Step(NamedTuple):
 START = State()
 
 
-def step(watch: Watch, state: State, time: int, value: float, *, newest: int, is_late: bool, handle: int) -> Step:
+def step(watch: Watch, state: State, time: int, verdict: Verdict, *, newest: int, is_late: bool, handle: int) -> Step:
     """Takes the next point of the series.
 
     Args:
+        verdict: What `judge` said of the point.
         newest: The newest timestamp evaluated on the series, this point included.
         is_late: The point is further behind the newest than the grace period, and so carries no trigger weight.
         handle: The negative number that an alert gets if this point opens one.
     """
-    level = breached_level(watch, value)
+    level = verdict.level
     if level is None:
-        if watch.clear_lower <= value <= watch.clear_upper:
+        if verdict.is_clear:
             return take_clear(watch, state, time, newest)
         return Step(State(state.loose, state.alert, later(state.last_not_clear, time)))
     state = State(state.loose, state.alert, later(state.last_not_clear, time))
@@ -150,14 +173,6 @@ def step(watch: Watch, state: State, time: int, value: float, *, newest: int, is
     if state.alert is not None:
         return take_joining(watch, state, state.alert, time, newest, level)
     return take_loose(watch, state, time, newest, level, handle)
-
-
-def breached_level(watch: Watch, value: float) -> Level | None:
-    """The most severe level that the value breaches; a value on a limit does not."""
-    for level in reversed(watch.levels):
-        if value > level.upper or value < level.lower:
-            return level
-    return None
 
 
 def take_clear(watch: Watch, state: State, time: int, newest: int) -> Step:
@@ -189,9 +204,9 @@ def take_joining(watch: Watch, state: State, alert: OpenAlert, time: int, newest
     for higher in reversed(watch.levels):
         if higher.rank <= alert.rank:
             break
-        carrying = trigger(higher, counting, time, newest)
-        if carrying is not None:
-            carried = tuple(violation.time for violation in carrying if violation in loose)
+        _, carrying = trigger(higher, counting, time)
+        if carrying:
+            carried = times_of(tuple(violation for violation in carrying if violation in loose))
             loose = without(loose, carrying)
             first_violation = min(first_violation, carrying[0].time)
             own = for_escalation(watch, tuple(sorted({*own, *carrying})), higher.rank)
@@ -206,24 +221,35 @@ def take_loose(watch: Watch, state: State, time: int, newest: int, level: Level,
     """A violation without active alert counts; an alert opens at the most severe level that it triggers."""
     loose = remembered(watch, with_one(state.loose, Counted(time, level.rank)), newest)
     for candidate in reversed(watch.levels):
-        carrying = trigger(candidate, loose, time, newest)
-        if carrying is not None:
-            opened = Opened(handle, candidate, tuple(violation.time for violation in carrying))
-            own = for_escalation(watch, carrying, candidate.rank)
+        end, carrying = trigger(candidate, loose, time)
+        if carrying:
+            rest = without(loose, carrying)
+            following = tuple(violation for violation in rest if violation.time > end)
+            opened = Opened(handle, candidate, end, times_of(carrying), times_of(following))
+            own = for_escalation(watch, tuple(sorted(carrying + following)), candidate.rank)
             alert = OpenAlert(handle, candidate.rank, carrying[0].time, own)
             violated = Violated(level, is_late=False, handle=handle if time in opened.carried else None)
-            return Step(State(without(loose, carrying), alert, state.last_not_clear), violated, opened)
+            return Step(State(without(rest, following), alert, state.last_not_clear), violated, opened)
     return Step(State(loose, None, state.last_not_clear), Violated(level, is_late=False, handle=None))
 
 
-def trigger(level: Level, violations: tuple[Counted, ...], time: int, newest: int) -> tuple[Counted, ...] | None:
-    """The violations that carry a level's trigger, in a window that ends at the point, else at the newest one; None: no trigger."""
-    for end in (time, newest) if time != newest else (time,):
-        start = end - level.window_minutes * MINUTE_MS
-        carrying = tuple(violation for violation in violations if start <= violation.time <= end and violation.rank >= level.rank)
+def trigger(level: Level, violations: tuple[Counted, ...], time: int) -> tuple[int, tuple[Counted, ...]]:
+    """When a point makes a level trigger, and the violations that carry the trigger; none if it does not.
+
+    The window ends at the point; for a point behind others also at each later violation, as it would have if points had come in order.
+    """
+    counting = tuple(violation for violation in violations if violation.rank >= level.rank)
+    width = level.window_minutes * MINUTE_MS
+    for end in (time, *(violation.time for violation in counting if time < violation.time <= time + width)):
+        carrying = tuple(violation for violation in counting if end - width <= violation.time <= end)
         if len(carrying) >= level.trigger_count:
-            return carrying
-    return None
+            return end, carrying
+    return time, ()
+
+
+def times_of(violations: tuple[Counted, ...]) -> tuple[int, ...]:
+    """The times of violations."""
+    return tuple(violation.time for violation in violations)
 
 
 def present_level(watch: Watch, alert: OpenAlert) -> Level:

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-MAX_GRACE_SECONDS = 3600
+RANGES: Mapping[str, tuple[int, int]] = {
+    "grace_seconds": (0, 3600),
+    "compound_cycle_seconds": (10, 600),
+    "fleet_tick_seconds": (10, 600),
+    "fleet_staleness_seconds": (30, 3600),
+    "fleet_member_gone_minutes": (5, 10_080),
+}
 MAX_ATTEMPTS = 5
 FIRST_BACKOFF = timedelta(seconds=1)
 COMPLETED_KEPT = timedelta(hours=24)
@@ -19,11 +25,20 @@ class Settings:
     """Settings of evaluation (contract lumetry 20)."""
 
     grace_seconds: int = 120
-    """`evaluation.graceSeconds`; 0 to 3600."""
+    """`evaluation.graceSeconds` of organizations that do not set it; 0 to 3600."""
+    compound_cycle_seconds: int = 60
+    """`evaluation.compoundCycleSeconds`; 10 to 600."""
+    fleet_tick_seconds: int = 60
+    """`fleet.tickSeconds`; 10 to 600."""
+    fleet_staleness_seconds: int = 180
+    """`fleet.stalenessSeconds` of organizations that do not set it; 30 to 3600."""
+    fleet_member_gone_minutes: int = 60
+    """`fleet.memberGoneMinutes` of organizations that do not set it; 5 to 10080."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.grace_seconds <= MAX_GRACE_SECONDS:
-            raise ValueError(f"grace_seconds must be between 0 and {MAX_GRACE_SECONDS}")
+        for name, (least, most) in RANGES.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be between {least} and {most}")
 
 
 class JobState(StrEnum):

@@ -12,16 +12,33 @@ from numpy.typing import NDArray
 
 from lumetry_core.evaluation.compile import matches
 from lumetry_core.evaluation.effects import Effects, Pair
-from lumetry_core.evaluation.machine import START, UNLIMITED, OpenAlert, State, Watch, is_idle
+from lumetry_core.evaluation.held import HeldBaseline
+from lumetry_core.evaluation.limits import UNLIMITED
+from lumetry_core.evaluation.machine import START, OpenAlert, State, Watch, is_idle
 from lumetry_core.metrics.model import Floats, Integers
 
 Past = tuple[int, str | None]
 """A rule's number and a member's dimension key."""
 MAX_MEMBERS = 500
-"""`maxCardinality` (contract lumetry 6.1): members of a metric beyond it are stored but not evaluated."""
+"""Default of `maxCardinality` (contract lumetry 6.1): members of a metric beyond it are stored but not evaluated."""
 NEVER = -(1 << 62)
 """The newest time of a series without points."""
 FIRST_CAPACITY = 1024
+COLUMNS = (
+    "slot",
+    "lower",
+    "upper",
+    "breach_lower",
+    "breach_upper",
+    "learned_metric",
+    "is_ruled",
+    "newest_of_row",
+    "newest",
+    "ordinal",
+    "is_busy",
+    "is_cold",
+)
+"""Arrays that grow with rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +66,28 @@ class EvaluationState:
         self.slot: Integers = np.zeros(FIRST_CAPACITY, np.int64)
         self.lower: Floats = np.zeros(FIRST_CAPACITY)
         self.upper: Floats = np.zeros(FIRST_CAPACITY)
-        """A value of the row within these limits is clear for every rule."""
+        """A value of the row within these limits is clear for every static rule."""
+        self.breach_lower: Floats = np.zeros(FIRST_CAPACITY)
+        self.breach_upper: Floats = np.zeros(FIRST_CAPACITY)
+        """A value of the row within these limits breaches no static rule."""
+        self.learned_metric: Integers = np.zeros(FIRST_CAPACITY, np.int64)
+        """Metric of the rows whose points baselines learn; 0 for others."""
         self.is_ruled: NDArray[np.bool_] = np.zeros(FIRST_CAPACITY, np.bool_)
         self.newest_of_row: Integers = np.zeros(FIRST_CAPACITY, np.int64)
         self.newest: Integers = np.zeros(FIRST_CAPACITY, np.int64)
+        self.ordinal: Integers = np.zeros(FIRST_CAPACITY, np.int64)
+        """Of each slot among those of its metric, in order of registration."""
         self.is_busy: NDArray[np.bool_] = np.zeros(FIRST_CAPACITY, np.bool_)
         """Slots with an active alert, for which clear points matter too."""
         self.is_cold: NDArray[np.bool_] = np.zeros(FIRST_CAPACITY, np.bool_)
         """Slots of which only active alerts are known, not the violations that may still count; see `warm`."""
         self.pairs: dict[Pair, State] = {}
         self.members_of_metric: dict[int, int] = {}
+        self.max_members: dict[int, int] = {}
+        """Members that a metric may have; `MAX_MEMBERS` where it does not say."""
         self._watches: dict[int, list[Watch]] = {}
         self._alerting: dict[Past, State] = {}
+        self._baselines: dict[int, list[HeldBaseline]] = {}
         self._watches_on_row: dict[int, tuple[Watch, ...]] = {}
         self._sorted_ids: Integers = np.zeros(0, np.int64)
         self._sorted_rows: Integers = np.zeros(0, np.int64)
@@ -92,13 +119,12 @@ class EvaluationState:
         self.newest_of_row[rows] = newest
         np.maximum.at(self.newest, slots, newest)
         np.logical_or.at(self.is_cold, slots, newest > NEVER)
-        self.lower[rows], self.upper[rows], self.is_ruled[rows] = -UNLIMITED, UNLIMITED, False
+        self._unlimit(rows)
         for row in range(first_row, len(self.series)):
-            watches = self.watches_on(row)
-            if watches:
-                self.lower[row] = max(watch.clear_lower for watch in watches)
-                self.upper[row] = min(watch.clear_upper for watch in watches)
-                self.is_ruled[row] = True
+            for watch in self.watches_on(row):
+                self._limit([row], watch)
+            if self._baselines and int(self.slot[row]) not in self.overflowing:
+                self._learn_row(row)
         ids = np.fromiter((series.id for series in self.series), np.int64, len(self.series))
         self._sorted_rows = np.argsort(ids, kind="stable")
         self._sorted_ids = ids[self._sorted_rows]
@@ -113,8 +139,9 @@ class EvaluationState:
             self.rows_of_slot.append([])
             self.newest[slot], self.is_cold[slot] = NEVER, False
             self._recall_alerts(slot)
-            members = self.members_of_metric[series.metric_id] = self.members_of_metric.get(series.metric_id, 0) + 1
-            if members > MAX_MEMBERS:
+            self.ordinal[slot] = self.members_of_metric.get(series.metric_id, 0)
+            members = self.members_of_metric[series.metric_id] = int(self.ordinal[slot]) + 1
+            if members > self.max_members.get(series.metric_id, MAX_MEMBERS):
                 self.overflowing.add(slot)
         self.rows_of_slot[slot].append(row)
         self.rows_of_metric.setdefault(series.metric_id, []).append(row)
@@ -134,23 +161,33 @@ class EvaluationState:
         if rows <= capacity:
             return
         more = max(rows, 2 * capacity) - capacity
-        for name in ("slot", "lower", "upper", "is_ruled", "newest_of_row", "newest", "is_busy", "is_cold"):
+        for name in COLUMNS:
             column = getattr(self, name)
             setattr(self, name, np.concatenate((column, np.zeros(more, column.dtype))))
 
-    def set_rules(self, watches: Mapping[int, Sequence[Watch]], alerting: Mapping[Past, State]) -> None:
+    def set_rules(
+        self,
+        watches: Mapping[int, Sequence[Watch]],
+        alerting: Mapping[Past, State],
+        baselines: Mapping[int, Sequence[HeldBaseline]] | None = None,
+    ) -> None:
         """Replaces the rules; every member with points becomes cold.
 
         Args:
             watches: The rules of each metric by the metric's number.
             alerting: States that hold nothing but an active alert, for those that have one.
+            baselines: What learns the points of each metric, by the metric's number.
         """
         self._watches = {metric_id: list(of_metric) for metric_id, of_metric in watches.items()}
         self._alerting = dict(alerting)
         self._watches_on_row.clear()
         self.pairs.clear()
         rows, slots = len(self.series), len(self.member_of_slot)
-        self.lower[:rows], self.upper[:rows], self.is_ruled[:rows] = -UNLIMITED, UNLIMITED, False
+        self._baselines = {metric_id: list(of_metric) for metric_id, of_metric in (baselines or {}).items()}
+        self._unlimit(slice(0, rows))
+        for metric_id in self._baselines:
+            for row in self._judged_rows(metric_id):
+                self._learn_row(row)
         for metric_id, of_metric in self._watches.items():
             for watch in of_metric:
                 self._limit(self._rows_under(metric_id, watch), watch)
@@ -183,23 +220,46 @@ class EvaluationState:
                     self.pairs[watch.rule.id, slot] = state
             self.is_cold[slot] = False
 
-    def _rows_under(self, metric_id: int, watch: Watch) -> list[int]:
+    def _judged_rows(self, metric_id: int) -> list[int]:
         rows = self.rows_of_metric.get(metric_id, [])
-        if self.members_of_metric.get(metric_id, 0) > MAX_MEMBERS:
+        if self.members_of_metric.get(metric_id, 0) > self.max_members.get(metric_id, MAX_MEMBERS):
             rows = [row for row in rows if int(self.slot[row]) not in self.overflowing]
+        return rows
+
+    def _rows_under(self, metric_id: int, watch: Watch) -> list[int]:
+        rows = self._judged_rows(metric_id)
         scope = watch.rule.scope
         return [row for row in rows if matches(scope, self.series[row].labels)] if scope else rows
 
+    def _unlimit(self, rows: slice) -> None:
+        self.lower[rows], self.upper[rows], self.is_ruled[rows] = -UNLIMITED, UNLIMITED, False
+        self.breach_lower[rows], self.breach_upper[rows], self.learned_metric[rows] = -UNLIMITED, UNLIMITED, 0
+
     def _limit(self, rows: list[int], watch: Watch) -> None:
-        if len(rows) == 1:
-            row = rows[0]
-            self.lower[row] = max(self.lower[row], watch.clear_lower)
-            self.upper[row] = min(self.upper[row], watch.clear_upper)
-            self.is_ruled[row] = True
+        at = rows[0] if len(rows) == 1 else rows
+        self.is_ruled[at] = True
+        limits = watch.limits
+        if limits is None:
             return
-        self.lower[rows] = np.maximum(self.lower[rows], watch.clear_lower)
-        self.upper[rows] = np.minimum(self.upper[rows], watch.clear_upper)
-        self.is_ruled[rows] = True
+        self.lower[at] = np.maximum(self.lower[at], limits.clear_lower)
+        self.upper[at] = np.minimum(self.upper[at], limits.clear_upper)
+        self.breach_lower[at] = np.maximum(self.breach_lower[at], max(limits.lowers))
+        self.breach_upper[at] = np.minimum(self.breach_upper[at], min(limits.uppers))
+
+    def _learn_row(self, row: int) -> None:
+        metric_id, dimension_key = self.member_of_slot[int(self.slot[row])]
+        slot = int(self.slot[row])
+        for held in self._baselines.get(metric_id, ()):
+            held.place(int(self.ordinal[slot]), slot, dimension_key)
+            self.learned_metric[row] = metric_id
+
+    def watches_of_metric(self, metric_id: int) -> Sequence[Watch]:
+        """The rules of a metric."""
+        return self._watches.get(metric_id, ())
+
+    def baselines_of_metric(self, metric_id: int) -> Sequence[HeldBaseline]:
+        """What learns the points of a metric."""
+        return self._baselines.get(metric_id, ())
 
     def watches_on(self, row: int) -> tuple[Watch, ...]:
         """The rules that judge the points of a stored series."""

@@ -7,9 +7,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from lumetry_core.access.service.evaluation_version import read_evaluation_versions
+from lumetry_core.baselines.service import rebuilds
 from lumetry_core.evaluation.model import Progress, Retry, Run, Settings
 from lumetry_core.evaluation.service import chunks, closing, jobs, retries
+from lumetry_core.evaluation.service.backlog import watch_backlog
 from lumetry_core.evaluation.service.chunks import Memory, RulesMoved
+from lumetry_core.evaluation.service.learning import Fence
 from lumetry_core.evaluation.service.runs import insert_run
 from lumetry_core.metrics.model import Entry, Lease, LeaseLost
 from lumetry_core.metrics.service import inbox
@@ -22,8 +26,11 @@ log = structlog.get_logger(__name__)
 
 RENEW_INTERVAL = timedelta(seconds=2)
 QUEUE_INTERVAL = timedelta(seconds=1)
+FOLLOW_INTERVAL = timedelta(seconds=1)
+FOLD_INTERVAL = timedelta(minutes=10)
 RETRY_INTERVAL = timedelta(seconds=1)
 CLEAN_UP_INTERVAL = timedelta(minutes=5)
+WATCH_INTERVAL = timedelta(seconds=10)
 PACE_SECONDS = 0.02
 """A round costs much the same however few points it finds: under load rounds start at least so far apart and find more."""
 CHUNK_POINTS = 200_000
@@ -56,6 +63,9 @@ class Evaluator:
         self._leases: dict[int, Lease] = {}
         self._next_renewal: datetime | None = None
         self._next_queue: datetime | None = None
+        self._next_follow: datetime | None = None
+        self._next_fold: datetime | None = None
+        self._next_watch: datetime | None = None
         self._next_retry: datetime | None = None
         self._next_clean_up: datetime | None = None
         self._round_time = 0.0
@@ -65,9 +75,12 @@ class Evaluator:
         await self._renew(now)
         await self._close_left(now)
         busy = await self._retry_due(now)
+        busy |= await self._follow(now)
         await self._keep_pace()
         for lease in list(self._leases.values()):
             busy |= await self._evaluate_next(lease, now)
+        await self._fold(now)
+        await self._watch(now)
         await self._clean_up(now)
         return busy
 
@@ -107,6 +120,30 @@ class Evaluator:
             more = bool(items)
         self._next_queue = now + QUEUE_INTERVAL
 
+    async def _follow(self, now: datetime) -> bool:
+        """Brings what is held to changes that no point has told of yet, and learns anew what is asked for."""
+        if self._next_follow is not None and now < self._next_follow:
+            return False
+        async with self._database.read() as tx:
+            versions = await read_evaluation_versions(tx)
+        more = False
+        for lease in list(self._leases.values()):
+            behind = self._memory.list_behind(lease.partition, versions)
+            if behind:
+                async with self._database.read() as tx:
+                    committed = (await inbox.read_position(tx, lease.partition)).committed_offset
+            for organization_id in behind:
+                more |= await self._memory.follow(organization_id, lease.partition, fence_of(lease), now, committed)
+        self._next_follow = None if more else now + FOLLOW_INTERVAL
+        return more
+
+    async def _fold(self, now: datetime) -> None:
+        if self._next_fold is not None and now >= self._next_fold:
+            for lease in list(self._leases.values()):
+                await self._memory.fold(lease.partition, fence_of(lease))
+        if self._next_fold is None or now >= self._next_fold:
+            self._next_fold = now + FOLD_INTERVAL
+
     def _forget(self, partition: int) -> None:
         self._memory.forget_partition(partition)
         self._committed.pop(partition, None)
@@ -132,6 +169,8 @@ class Evaluator:
         counts = Counter[int]()
         for entry in entries:
             counts[entry.organization_id] += len(entry.batches)
+        for organization_id in counts:  # whatever fails here is no fault of a job
+            await self._memory.hold(organization_id, lease.partition, fence_of(lease), now, entries[0].first_offset)
         self._progress.begin(Run(lease.partition, entries[0].first_offset, entries[-1].end_offset, now, now), counts)
         try:
             await self._evaluate(lease, entries, now)
@@ -165,7 +204,7 @@ class Evaluator:
         is_done = False
         try:
             while not is_done:
-                judged = await self._memory.judge(entries, now)
+                judged = await self._memory.judge(entries, fence_of(lease), now, first)
                 try:
                     async with self._database.write() as tx:
                         written = await chunks.write(tx, judged, lease.partition, first, end - first, now)
@@ -219,10 +258,11 @@ class Evaluator:
     async def _commit_retry(self, lease: Lease, retry: Retry, now: datetime) -> None:
         async with self._database.read() as tx:
             entry = await retries.read_entry(tx, retry)
+            committed = (await inbox.read_position(tx, retry.partition)).committed_offset
         is_done = False
         try:
             while not is_done:
-                judged = await self._memory.judge([entry], now, is_retry=True)
+                judged = await self._memory.judge([entry], fence_of(lease), now, committed, is_retry=True)
                 try:
                     async with self._database.write() as tx:
                         written = await chunks.write(tx, judged, retry.partition, retry.offset, 1, now)
@@ -236,12 +276,27 @@ class Evaluator:
             if not is_done:
                 self._forget(lease.partition)
 
+    async def _watch(self, now: datetime) -> None:
+        if (self._next_watch is not None and now < self._next_watch) or 0 not in self._leases:
+            return
+        async with self._database.write() as tx:
+            await watch_backlog(tx, now)
+        self._next_watch = now + WATCH_INTERVAL
+
     async def _clean_up(self, now: datetime) -> None:
         if (self._next_clean_up is not None and now < self._next_clean_up) or 0 not in self._leases:
             return
         async with self._database.write() as tx:
             await jobs.clean_up(tx, now)
+            partitions = len(await inbox.read_positions(tx))
+            for organization_id in await read_evaluation_versions(tx):
+                await rebuilds.forget_done(tx, organization_id, partitions)
         self._next_clean_up = now + CLEAN_UP_INTERVAL
+
+
+def fence_of(lease: Lease) -> Fence:
+    """Makes transactions fail with `LeaseLost` unless the lease is the newest."""
+    return lambda tx: hold_position(tx, lease)
 
 
 async def hold_position(tx: Transaction, lease: Lease) -> None:

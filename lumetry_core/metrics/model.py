@@ -1,15 +1,21 @@
 """Nouns of metrics: catalog entries, what the inbox holds, and its settings."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lumetry_core.metrics.fleet_contract import NO_FLEET, FleetContract
+
 PARTITION_SPAN = 64
 """A job's number is offset × span + partition."""
 DAY_MS = 86_400_000
+CATALOG_CHANNEL = "catalog"
+"""Woken when definitions are removed: whoever noted that points of them arrive must look at the catalog again."""
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -24,9 +30,38 @@ class DataStatus(StrEnum):
     INACTIVE = "INACTIVE"
 
 
+class MetricType(StrEnum):
+    """What kind of number is measured."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricFields:
+    """What people write of a metric, checked and with every default filled in. `dimension_keys` ascend; empty for a single metric."""
+
+    display_name: str
+    description: str
+    unit: str
+    metric_type: MetricType
+    namespace: str
+    metadata: Mapping[str, Any]
+    entity_type: str
+    entity_identifier: str
+    multidimensional: bool
+    dimension_keys: tuple[str, ...]
+    is_active: bool
+    fleet: FleetContract
+
+
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """An entry of the catalog. `dimension_keys` ascend by code point; empty for a single metric."""
+    """An entry of the catalog. `dimension_keys` ascend by code point; empty for a single metric.
+
+    `entity_type` and `entity_identifier` are empty when unknown, `metadata` is what people like.
+    """
 
     id: int
     organization_id: int
@@ -49,11 +84,20 @@ class MetricInfo:
     update_time: datetime
     last_sync_time: datetime | None
     last_ingest_time: datetime | None
+    entity_type: str = ""
+    entity_identifier: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    fleet: FleetContract = NO_FLEET
 
     @property
     def is_evaluable(self) -> bool:
         """Whether rules can target it."""
         return self.is_active and self.data_status is DataStatus.ACTIVE
+
+    @property
+    def split_dimension(self) -> str | None:
+        """The label that identifies one member; None for a single metric."""
+        return self.fleet.split_dimension or next(iter(self.dimension_keys), None)
 
 
 @dataclass(frozen=True, slots=True)

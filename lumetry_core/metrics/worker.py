@@ -1,4 +1,4 @@
-"""Workers of metrics: one moves evaluated points to segments, one keeps segments in shape."""
+"""Workers of metrics: one moves evaluated points to segments, one keeps segments in shape, one lets removed metrics come back."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -126,3 +126,20 @@ class Maintainer:
             first_kept = await upkeep.enforce_cap(tx, self._settings.max_point_bytes)
         if first_kept is not None:
             log.warning("stored points exceeded their cap, the oldest days were dropped", first_day_kept=first_kept)
+
+
+class NoteKeeper:
+    """Makes ingestion look at the catalog again when definitions were removed, so that their next points register them anew at once."""
+
+    def __init__(self, forget_notes: Callable[[], None]) -> None:
+        """Builds the worker.
+
+        Args:
+            forget_notes: Forgets for which metrics it was lately noted that points arrive.
+        """
+        self._forget_notes = forget_notes
+
+    async def tick(self, now: datetime) -> bool:
+        """Forgets; there is never more to do."""
+        self._forget_notes()
+        return False

@@ -1,7 +1,7 @@
 """A rule as the audit log shows it: in the contract's words."""
 
-from lumetry_core.rules.model import AlertLevel, Rule
-from lumetry_core.rules.validation import LIMITS
+from lumetry_core.rules.limits import LIMITS
+from lumetry_core.rules.model import AlertLevel, Rule, Strategy
 
 
 def audit_fields(rule: Rule) -> dict[str, object]:
@@ -11,21 +11,29 @@ def audit_fields(rule: Rule) -> dict[str, object]:
         "alertName": rule.alert_name,
         "description": rule.description,
         "status": rule.status.value,
-        "metricId": rule.metric_key,
-        "type": rule.type.value,
-        "thresholdMode": rule.threshold_mode.value if rule.threshold_mode else None,
+        **audit_condition(rule.strategies[0]),
         "windowMinutes": rule.window_minutes,
-        "tolerancePercent": rule.tolerance_percent,
-        "stddevMultiplier": rule.stddev_multiplier,
-        "direction": rule.direction.value,
-        "staticUpper": rule.static_upper,
-        "staticLower": rule.static_lower,
-        "scope": dict(rule.scope),
         "baselineProfileId": rule.baseline_profile_id,
         "conditionOperator": rule.condition_operator.value,
+        "conditions": [audit_condition(condition) for condition in rule.strategies],
         "alertLevels": [audit_level(level) for level in rule.levels],
         "autoRecover": rule.auto_recover,
         "alertingProfileId": rule.alerting_profile_id,
+    }
+
+
+def audit_condition(condition: Strategy) -> dict[str, object]:
+    """The fields of a condition (contract lumetry 7.2)."""
+    return {
+        "metricId": condition.metric_key,
+        "type": condition.type.value,
+        "thresholdMode": condition.threshold_mode.value if condition.threshold_mode else None,
+        "direction": condition.direction.value,
+        "tolerancePercent": condition.tolerance_percent,
+        "stddevMultiplier": condition.stddev_multiplier,
+        "staticUpper": condition.static_upper,
+        "staticLower": condition.static_lower,
+        "scope": dict(condition.scope),
     }
 
 

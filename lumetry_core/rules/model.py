@@ -1,7 +1,7 @@
 """A rule as it is stored (contract lumetry 7.1 to 7.3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -61,6 +61,28 @@ class ConditionOperator(StrEnum):
     ANY = "Any"
 
 
+class BaselineState(StrEnum):
+    """Whether what a dynamic rule compares with has been learned from the past."""
+
+    LEARNING = "Learning"
+    READY = "Ready"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strategy:
+    """What is compared with what: the flat fields of a plain rule, or one condition of a compound one."""
+
+    metric_key: str
+    type: RuleType
+    threshold_mode: ThresholdMode | None
+    direction: Direction
+    tolerance_percent: float | None
+    stddev_multiplier: float | None
+    static_upper: float | None
+    static_lower: float | None
+    scope: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class AlertLevel:
     """When violations become an alert of a severity, and when it closes.
@@ -83,9 +105,12 @@ class AlertLevel:
     recovery_stddev_multiplier: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Definition:
-    """What people write of a rule, checked and with every default filled in. Levels are sorted by severity."""
+    """What people write of a rule, checked and with every default filled in. Levels are sorted by severity.
+
+    A compound rule has 2 to 10 `conditions`, of which its flat strategy fields repeat the first; a plain rule has none.
+    """
 
     name: str
     alert_name: str
@@ -103,29 +128,56 @@ class Definition:
     scope: Mapping[str, str]
     baseline_profile_id: int | None
     condition_operator: ConditionOperator
+    conditions: tuple[Strategy, ...] = ()
     levels: tuple[AlertLevel, ...]
     auto_recover: bool
     alerting_profile_id: int | None
 
+    @property
+    def is_compound(self) -> bool:
+        """Whether several conditions make one alarm, judged in cycles."""
+        return bool(self.conditions)
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def strategies(self) -> tuple[Strategy, ...]:
+        """The conditions, of which a plain rule has one, made of its flat fields."""
+        return self.conditions or (Strategy(**{name: getattr(self, name) for name in STRATEGY_FIELDS}),)
+
+    @property
+    def metric_keys(self) -> tuple[str, ...]:
+        """The keys of all watched metrics, each once, in the order of the conditions."""
+        return tuple(dict.fromkeys(condition.metric_key for condition in self.conditions)) or (self.metric_key,)
+
+    @property
+    def dynamic_metric_keys(self) -> tuple[str, ...]:
+        """The keys of the metrics that are compared with a baseline, each once."""
+        return tuple(dict.fromkeys(one.metric_key for one in self.strategies if one.type is RuleType.DYNAMIC))
+
+
+STRATEGY_FIELDS = tuple(field.name for field in fields(Strategy))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule(Definition):
     """A stored rule.
 
-    `counting_epoch` rises when counting for triggers starts anew. `metric_display_name` is the metric's present one.
+    `counting_epoch` rises when counting for triggers starts anew. The last three tell of the present: the metric's display name, why an
+    active rule is paused (None: it is not), and how far the baselines of a dynamic rule are (`active_rules` leaves that out).
     """
 
     id: int
     organization_id: int
     counting_epoch: int
-    metric_display_name: str
     create_time: datetime
     update_time: datetime
     created_by: int | None
+    metric_display_name: str
+    pause_reason: str | None = None
+    baseline_state: BaselineState | None = None
 
     @property
     def is_active(self) -> bool:
-        """Whether the rule is evaluated while its metric is evaluable."""
+        """Whether the rule is evaluated while its metrics are evaluable."""
         return self.status is RuleStatus.ACTIVE
 
 
@@ -137,39 +189,57 @@ class RuleSummary:
     active_count: int
 
 
-def resolve_level(definition: Definition, level: AlertLevel) -> AlertLevel:
-    """The level with the limits in force: its own or the rule's, None where the direction has no limit.
+def resolve_level(strategy: Definition | Strategy, level: AlertLevel) -> AlertLevel:
+    """The level with the limits in force: its own or those of the rule or condition; None where the strategy has no such limit.
 
-    Recovery limits that are not given equal the breach limits.
+    Recovery limits that are not given equal the breach limits. Levels of a compound rule have no limits of their own: each condition's
+    are found by resolving its strategy.
     """
-    upper = level.static_upper if level.static_upper is not None else definition.static_upper
-    lower = level.static_lower if level.static_lower is not None else definition.static_lower
-    upper = upper if definition.direction.has_upper else None
-    lower = lower if definition.direction.has_lower else None
-    recovery_upper = level.recovery_upper if level.recovery_upper is not None else upper
-    recovery_lower = level.recovery_lower if level.recovery_lower is not None else lower
+    if strategy.type is RuleType.STATIC:
+        return resolve_static(strategy, level)
+    mode = strategy.threshold_mode
+    tolerance = first_given(level.tolerance_percent, strategy.tolerance_percent) if mode is not ThresholdMode.STDDEV else None
+    multiplier = first_given(level.stddev_multiplier, strategy.stddev_multiplier) if mode is ThresholdMode.STDDEV else None
     return replace(
         level,
+        tolerance_percent=tolerance,
+        stddev_multiplier=multiplier,
+        static_upper=None,
+        static_lower=None,
+        recovery_upper=None,
+        recovery_lower=None,
+        recovery_tolerance_percent=None if tolerance is None else first_given(level.recovery_tolerance_percent, tolerance),
+        recovery_stddev_multiplier=None if multiplier is None else first_given(level.recovery_stddev_multiplier, multiplier),
+    )
+
+
+def resolve_static(strategy: Definition | Strategy, level: AlertLevel) -> AlertLevel:
+    """The level with fixed limits; None where the direction has no limit."""
+    upper = first_given(level.static_upper, strategy.static_upper) if strategy.direction.has_upper else None
+    lower = first_given(level.static_lower, strategy.static_lower) if strategy.direction.has_lower else None
+    return replace(
+        level,
+        tolerance_percent=None,
+        stddev_multiplier=None,
         static_upper=upper,
         static_lower=lower,
-        recovery_upper=recovery_upper if definition.direction.has_upper else None,
-        recovery_lower=recovery_lower if definition.direction.has_lower else None,
+        recovery_upper=first_given(level.recovery_upper, upper) if strategy.direction.has_upper else None,
+        recovery_lower=first_given(level.recovery_lower, lower) if strategy.direction.has_lower else None,
+        recovery_tolerance_percent=None,
+        recovery_stddev_multiplier=None,
     )
+
+
+def first_given(own: float | None, other: float | None) -> float | None:
+    """The first of two limits that is given."""
+    return own if own is not None else other
 
 
 def strategy_of(definition: Definition) -> tuple[object, ...]:
     """All that makes counting for triggers start anew when it changes: strategy, scope and levels (contract lumetry 7.5)."""
     return (
-        definition.metric_key,
-        definition.type,
-        definition.threshold_mode,
+        definition.strategies,
         definition.window_minutes,
-        definition.tolerance_percent,
-        definition.stddev_multiplier,
-        definition.direction,
-        definition.static_upper,
-        definition.static_lower,
-        dict(definition.scope),
         definition.baseline_profile_id,
         definition.condition_operator,
         tuple(replace(level, id=0) for level in definition.levels),

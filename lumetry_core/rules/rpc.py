@@ -10,7 +10,7 @@ from lumetry.rules.v1 import rule_service_pb2 as pb
 from lumetry.rules.v1.rule_service_pb2_grpc import RuleServiceServicer
 from lumetry_core.rules import service
 from lumetry_core.rules.draft import LevelDraft, RuleDraft, StrategyDraft
-from lumetry_core.rules.model import AlertLevel, Rule
+from lumetry_core.rules.model import AlertLevel, Rule, Strategy
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import current_caller
@@ -108,18 +108,7 @@ def given(message: Message, field: str) -> Any:  # noqa: ANN401 -- the type is t
 
 
 def encode_rule(rule: Rule) -> rule_pb2.Rule:
-    """A rule, whose one condition repeats its flat fields."""
-    condition = rule_pb2.RuleCondition(
-        metric_key=rule.metric_key,
-        type=rule.type,
-        threshold_mode=rule.threshold_mode,
-        direction=rule.direction,
-        tolerance_percent=rule.tolerance_percent,
-        stddev_multiplier=rule.stddev_multiplier,
-        static_upper=rule.static_upper,
-        static_lower=rule.static_lower,
-        scope=rule.scope,
-    )
+    """A rule, whose flat fields repeat its first condition."""
     definition = rule_pb2.RuleDefinition(
         name=rule.name,
         alert_name=rule.alert_name,
@@ -137,7 +126,7 @@ def encode_rule(rule: Rule) -> rule_pb2.Rule:
         scope=rule.scope,
         baseline_profile_id=rule.baseline_profile_id,
         condition_operator=rule.condition_operator,
-        conditions=[condition],
+        conditions=[encode_condition(condition) for condition in rule.strategies],
         alert_levels=[encode_level(level) for level in rule.levels],
         auto_recover=rule.auto_recover,
         alerting_profile_id=rule.alerting_profile_id,
@@ -149,6 +138,23 @@ def encode_rule(rule: Rule) -> rule_pb2.Rule:
         create_time=encode_time(rule.create_time),
         update_time=encode_time(rule.update_time),
         created_by=rule.created_by,
+        baseline_state=rule.baseline_state,
+        pause_reason=rule.pause_reason,
+    )
+
+
+def encode_condition(condition: Strategy) -> rule_pb2.RuleCondition:
+    """A condition."""
+    return rule_pb2.RuleCondition(
+        metric_key=condition.metric_key,
+        type=condition.type,
+        threshold_mode=condition.threshold_mode,
+        direction=condition.direction,
+        tolerance_percent=condition.tolerance_percent,
+        stddev_multiplier=condition.stddev_multiplier,
+        static_upper=condition.static_upper,
+        static_lower=condition.static_lower,
+        scope=condition.scope,
     )
 
 

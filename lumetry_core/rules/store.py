@@ -69,12 +69,14 @@ async def update_rule(
 
 def writable(definition: Definition) -> dict[str, Any]:
     """The columns that hold a definition."""
-    searched = (definition.name, definition.metric_key, definition.status, definition.type, definition.threshold_mode or "")
+    searched = [definition.name, definition.status]
+    for strategy in definition.strategies:
+        searched += [strategy.metric_key, strategy.type, strategy.threshold_mode or ""]
     document = Definition(**{name: getattr(definition, name) for name in DEFINITION_FIELDS})
     return {
         "name_key": name_key(definition.name),
         "status": definition.status,
-        "search_text": "\n".join(searched).lower(),
+        "search_text": "\n".join(dict.fromkeys(searched)).lower(),
         "definition": encoder.encode(document).decode(),
     }
 

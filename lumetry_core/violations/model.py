@@ -18,6 +18,8 @@ class NewViolation:
         job_id: The evaluation job that carried the point.
         rule_epoch: The rule's counting epoch when the point was judged.
         is_late: The point carries no trigger weight.
+        analysis: The fleet analysis that found it, which has no rule; None for a rule.
+        tick_time: When the analysis judged the point; None for a rule.
     """
 
     rule_id: int | None
@@ -40,6 +42,8 @@ class NewViolation:
     job_id: int | None = None
     rule_epoch: int = 0
     is_late: bool = False
+    analysis: str | None = None
+    tick_time: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,4 +75,15 @@ class Attachment:
     rule_id: int
     dimension_key: str | None
     times: tuple[datetime, ...]
+    alert_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunAttachment:
+    """Recorded violations of one fleet analysis on a member, at the ticks since `start_tick`, and the alert they become part of."""
+
+    metric_key: str
+    analysis: str
+    dimension_key: str | None
+    start_tick: datetime
     alert_id: int

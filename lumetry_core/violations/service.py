@@ -4,6 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
+from lumetry_core.metrics.model import Integers
 from lumetry_core.rules.choices import check_text, find_choice
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import Caller
@@ -11,11 +14,14 @@ from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.paging import read_limit
 from lumetry_core.violations import store
-from lumetry_core.violations.model import Attachment, NewViolation, Violation, ViolationFilter
+from lumetry_core.violations.model import Attachment, NewViolation, RunAttachment, Violation, ViolationFilter
 
 
 async def record(tx: Transaction, organization_id: int, new: Sequence[NewViolation]) -> None:
-    """Records breaches in bulk; one that is recorded already (same rule, dimension key and time) is left as it is."""
+    """Records breaches in bulk; one that is recorded already is left as it is.
+
+    It is the same when rule, dimension key and time are, or metric, analysis, dimension key and tick.
+    """
     await store.insert_violations(tx, organization_id, new)
 
 
@@ -31,6 +37,11 @@ async def attach_all(tx: Transaction, organization_id: int, attachments: Sequenc
     await store.set_alerts(tx, organization_id, attachments)
 
 
+async def attach_runs(tx: Transaction, organization_id: int, attachments: Sequence[RunAttachment]) -> None:
+    """Makes recorded violations of fleet analyses part of alerts, in bulk; those that belong to one already stay there."""
+    await store.set_alerts_of_runs(tx, organization_id, attachments)
+
+
 async def find_recorded(
     tx: Transaction, organization_id: int, rule_id: int, times: Collection[datetime]
 ) -> set[tuple[str | None, datetime]]:
@@ -39,7 +50,7 @@ async def find_recorded(
 
 
 async def recent_unattached(tx: Transaction, organization_id: int, since: datetime) -> list[Violation]:
-    """Violations of the time `since` and later that carry trigger weight and belong to no alert, by time, ascending.
+    """Violations of rules, of the time `since` and later, that carry trigger weight and belong to no alert, by time, ascending.
 
     They may come from earlier counting epochs of their rules.
     """
@@ -82,3 +93,17 @@ async def search_violations(tx: Transaction, caller: Caller, query: ViolationQue
         faults.check(query.start_time <= query.end_time, "from", "must not be after to")
     faults.raise_if_any()
     return await list_violations(tx, caller.organization_id, wanted)
+
+
+async def breached_times(
+    tx: Transaction, organization_id: int, metric_key: str, since: datetime, *, detectors_only: bool = False
+) -> dict[str | None, Integers]:
+    """The times, in ms, at which points of a metric breached anything since a time, by dimension key.
+
+    Args:
+        detectors_only: Only what fleet detectors found.
+    """
+    found: dict[str | None, list[int]] = {}
+    for key, time_ms in await store.select_breached_times(tx, organization_id, metric_key, since, detectors_only=detectors_only):
+        found.setdefault(key, []).append(time_ms)
+    return {key: np.array(times, np.int64) for key, times in found.items()}

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     false,
     select,
+    text,
     type_coerce,
     update,
 )
@@ -27,9 +28,11 @@ from sqlalchemy import (
 from lumetry_core.rules.model import Direction, Severity
 from lumetry_core.runtime.clock import from_ms
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
-from lumetry_core.violations.model import Attachment, NewViolation, Violation, ViolationFilter
+from lumetry_core.violations.model import Attachment, NewViolation, RunAttachment, Violation, ViolationFilter
 
 TIMES_PER_STATEMENT = 5000
+IS_DETECTED = "analysis IS NOT NULL"
+"""Spelled out in statements as in the partial index, because a bound value would keep SQLite from using it."""
 
 violations = Table(
     "violations",
@@ -56,10 +59,23 @@ violations = Table(
     Column("alert_id", BigInteger),
     Column("job_id", BigInteger),
     Column("is_late", Boolean, nullable=False),
+    Column("analysis", String(40)),
+    Column("tick_time", Time),
     UniqueConstraint("organization_id", "rule_id", "time", "dimension_key", name="uq_violations_point"),
     Index("ix_violations_organization_time", "organization_id", "time", "id"),
     Index("ix_violations_organization_metric", "organization_id", "metric_key", "time", "id"),
     Index("ix_violations_organization_alert", "organization_id", "alert_id", "time", "id"),
+    Index(
+        "uq_violations_tick",
+        "organization_id",
+        "metric_key",
+        "dimension_key",
+        "tick_time",
+        "analysis",
+        unique=True,
+        sqlite_where=text(IS_DETECTED),
+        postgresql_where=text(IS_DETECTED),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -67,7 +83,7 @@ WRITTEN = [column.name for column in violations.columns if column.name not in {"
 
 
 async def insert_violations(tx: Transaction, organization_id: int, new: Sequence[NewViolation]) -> None:
-    """Adds violations; those whose rule, dimension key and time are there already are left out."""
+    """Adds violations; those whose rule, dimension key and time, or analysis, member and tick, are there already are left out."""
     if not new:
         return
     rows = [{column: getattr(violation, column) for column in WRITTEN} for violation in new]
@@ -102,6 +118,36 @@ async def set_alerts(tx: Transaction, organization_id: int, attachments: Sequenc
         )
         .values(alert_id=bindparam("to_alert"))
     )
+    await tx.execute(statement, rows)
+
+
+async def set_alerts_of_runs(tx: Transaction, organization_id: int, attachments: Sequence[RunAttachment]) -> None:
+    """Makes recorded violations of fleet analyses part of alerts; those that are part of one already stay there."""
+    if not attachments:
+        return
+    statement = (
+        update(violations)
+        .where(
+            violations.c.organization_id == organization_id,
+            violations.c.metric_key == bindparam("of_metric"),
+            violations.c.dimension_key == bindparam("of_dimension"),
+            violations.c.tick_time >= bindparam("since"),
+            violations.c.analysis == bindparam("of_analysis"),
+            text(IS_DETECTED),
+            violations.c.alert_id.is_(None),
+        )
+        .values(alert_id=bindparam("to_alert"))
+    )
+    rows = [
+        {
+            "of_metric": attachment.metric_key,
+            "of_dimension": attachment.dimension_key or "",
+            "since": attachment.start_tick,
+            "of_analysis": attachment.analysis,
+            "to_alert": attachment.alert_id,
+        }
+        for attachment in attachments
+    ]
     await tx.execute(statement, rows)
 
 
@@ -150,7 +196,7 @@ def read_conditions(wanted: ViolationFilter) -> Iterable[ColumnElement[bool]]:
 
 
 async def select_unattached(tx: Transaction, organization_id: int, since: datetime) -> list[Violation]:
-    """Reads violations with trigger weight that belong to no alert, of the time `since` and later, ascending."""
+    """Reads violations of rules with trigger weight that belong to no alert, of the time `since` and later, ascending."""
     statement = (
         select(*SELECTED)
         .where(
@@ -158,6 +204,7 @@ async def select_unattached(tx: Transaction, organization_id: int, since: dateti
             violations.c.time >= since,
             violations.c.alert_id.is_(None),
             violations.c.is_late == false(),
+            violations.c.rule_id.is_not(None),
         )
         .order_by(violations.c.time, violations.c.id)
     )
@@ -170,6 +217,7 @@ SELECTED = [
 ]
 """All columns in the order of the model, times as numbers, which makes long lists faster."""
 TIMES = [FIELDS.index("time"), FIELDS.index("detect_time")]
+TICK_TIME = FIELDS.index("tick_time")
 DIMENSION_KEY = FIELDS.index("dimension_key")
 DIRECTION = FIELDS.index("direction")
 SEVERITY = FIELDS.index("severity")
@@ -182,7 +230,21 @@ def read_row(row: Any) -> Violation:  # noqa: ANN401 -- a row of SELECTED
     values = list(row)
     for position in TIMES:
         values[position] = from_ms(values[position])
+    if values[TICK_TIME] is not None:
+        values[TICK_TIME] = from_ms(values[TICK_TIME])
     values[DIRECTION] = DIRECTIONS[values[DIRECTION]]
     values[SEVERITY] = SEVERITIES[values[SEVERITY]]
     values[DIMENSION_KEY] = values[DIMENSION_KEY] or None
     return Violation(**dict(zip(FIELDS, values, strict=True)))
+
+
+async def select_breached_times(
+    tx: Transaction, organization_id: int, metric_key: str, since: datetime, *, detectors_only: bool
+) -> list[tuple[str | None, int]]:
+    """Dimension keys and times, in ms, of a metric's points of the time `since` and later that breached something."""
+    statement = select(violations.c.dimension_key, type_coerce(violations.c.time, BigInteger).label("time_ms")).where(
+        violations.c.organization_id == organization_id, violations.c.metric_key == metric_key, violations.c.time >= since
+    )
+    if detectors_only:
+        statement = statement.where(violations.c.rule_id.is_(None))
+    return [(row.dimension_key or None, row.time_ms) for row in await tx.execute(statement)]

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -8,8 +9,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
@@ -18,6 +22,9 @@ from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.cli import main
 from lumetry_core.config import Config
+from lumetry_core.evaluation.model import Retry
+from lumetry_core.evaluation.store import retries
+from lumetry_core.metrics.model import job_id_of
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.database import open_database
@@ -227,6 +234,95 @@ def test_user_create_asks_which_of_several_organizations(run: Run) -> None:
     assert "name one" in failed(run("user", "create", "eve", "--role", "Viewer", stdin="s3cret pass word\n"), 1)
 
 
+async def put_failed_jobs(data_dir: Path) -> list[int]:
+    """Leaves two jobs of the first organization as if they had been given up, the newer one without its points; their numbers."""
+    now = datetime(2026, 6, 1, 8, tzinfo=UTC)
+    columns = np.array([1], np.int64), np.array([1_780_000_000_250], np.int64), np.array([5.0])
+    first = Retry(
+        partition=0,
+        offset=7,
+        organization_id=1,
+        batch_id="d97e2b99-81bd-43aa-823d-dc5f78cd5429",
+        credential_kind="API_TOKEN",
+        credential_id=1,
+        metric_id=None,
+        time_ms=1_780_000_000_250,
+        series_id=None,
+        point_count=1,
+        attempt_count=5,
+        last_error="ValueError: bad\tluck\n",
+        create_time=now,
+        start_time=now,
+        next_time=None,
+        fail_time=now,
+        result=None,
+    )
+    second = replace(first, offset=8, fail_time=now + timedelta(seconds=1), last_error="ValueError: worse")
+    database = open_database(Config(data_dir=data_dir).effective_database_url)
+    try:
+        async with database.write() as tx:
+            for retry in (first, second):
+                await retries.insert_retry(tx, retry, *columns)
+            await tx.execute(retries.evaluation_retries.update().where(retries.evaluation_retries.c.offset == 8).values(payload=None))
+    finally:
+        await database.close()
+    return [job_id_of(0, 7), job_id_of(0, 8)]
+
+
+def test_jobs_failed_and_retry(run: Run, data_dir: Path) -> None:
+    """Failed jobs are listed, newest first, on lines that hold together whatever the error holds; one or all are put back to the queue."""
+    assert succeeded(run("jobs", "failed")) == ""
+    assert json.loads(succeeded(run("jobs", "failed", "--json"))) == []
+    number, lost = asyncio.run(put_failed_jobs(data_dir))
+    batch, time = "d97e2b99-81bd-43aa-823d-dc5f78cd5429", "2026-05-28T20:26:40.250Z"
+    second = f"{lost}\t{batch}\t-\t{time}\t5\tValueError: worse\t2026-06-01T08:00:01Z\n"
+    first = f"{number}\t{batch}\t-\t{time}\t5\tValueError: bad?luck?\t2026-06-01T08:00:00Z\n"
+    assert succeeded(run("jobs", "failed", "--org", "default")) == second + first
+    assert succeeded(run("jobs", "failed", "--limit", "1")) == second
+    assert json.loads(succeeded(run("jobs", "failed", "--json")))[1] == {
+        "id": number,
+        "batchId": batch,
+        "metricId": None,
+        "timestamp": time,
+        "dimensionKey": None,
+        "attempts": 5,
+        "last_error": "ValueError: bad\tluck\n",
+        "createdAt": "2026-06-01T08:00:00Z",
+        "failedAt": "2026-06-01T08:00:00Z",
+    }
+    assert f"points of evaluation job {lost} are no longer kept" in failed(run("jobs", "retry", str(lost)), 1)
+    assert succeeded(run("jobs", "retry", str(number))) == f"job {number} is queued\n"
+    assert "has not failed" in failed(run("jobs", "retry", str(number)), 1)
+    assert succeeded(run("jobs", "failed")) == second
+
+
+def test_jobs_retry_all(run: Run, data_dir: Path) -> None:
+    """It says how many wait now and how many are past help; again there is nothing to do."""
+    succeeded(run("org", "list"))
+    asyncio.run(put_failed_jobs(data_dir))
+    lost = "1 cannot be tried again because their points are no longer kept"
+    assert succeeded(run("jobs", "retry", "--all")) == f"1 queued, {lost}\n"
+    assert succeeded(run("jobs", "retry", "--all")) == f"0 queued, {lost}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (["failed", "--org", "Acme"], 1, "Organization Acme does not exist"),
+        (["failed", "--limit", "5001"], 1, "limit: must be between 1 and 5000"),
+        (["failed", "--limit", "0"], 2, "--limit"),
+        (["retry"], 2, "give either the number of a job or --all"),
+        (["retry", "5", "--all"], 2, "give either the number of a job or --all"),
+        (["retry", "5"], 1, "Evaluation job 5 does not exist"),
+        (["retry", "--all", "--org", "Acme"], 1, "Organization Acme does not exist"),
+        (["retry", "latest"], 2, "latest"),
+    ],
+)
+def test_jobs_tell_what_is_wrong(run: Run, arguments: list[str], exit_code: int, said: str) -> None:
+    """Unknown jobs and organizations and impossible numbers are named."""
+    assert said in failed(run("jobs", *arguments), exit_code)
+
+
 def test_first_command_writes_the_administrators_password(run: Run, data_dir: Path) -> None:
     """Without a configured password a random one is left for the operator alone, once, and works."""
     file = data_dir / "admin-password"
@@ -262,7 +358,7 @@ def test_check_config_shows_what_counts(run: Run, tmp_path: Path) -> None:
     assert (shown["http"], shown["log_level"], shown["evaluation"], shown["admin_password"]) == (
         "127.0.0.1:0",
         "DEBUG",
-        {"grace_seconds": 7},
+        {"grace_seconds": 7, "compound_cycle_seconds": 60},
         "•••",
     )
     assert "correct horse" not in output

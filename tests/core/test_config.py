@@ -1,5 +1,6 @@
+import re
 import tomllib
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,9 @@ import pytest
 
 from lumetry_core.access.model import RateSettings
 from lumetry_core.access.rates import build_limits
+from lumetry_core.access.settings import SETTINGS, OrganizationSettings, Setting
 from lumetry_core.config import MASK, Config, ConfigError, describe, load
+from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.metrics.settings import Settings as MetricSettings
 
 
@@ -83,7 +86,16 @@ def test_load_names_every_fault_at_once(file: Path) -> None:
     ("section", "key", "values"),
     [
         ("evaluation", "grace_seconds", (-1, 3601)),
+        ("evaluation", "compound_cycle_seconds", (9, 601)),
         ("catalog", "stale_after_hours", (0, 721)),
+        ("fleet", "tick_seconds", (9, 601)),
+        ("fleet", "staleness_seconds", (29, 3601)),
+        ("fleet", "member_gone_minutes", (4, 10_081)),
+        ("incidents", "reopen_settle_minutes", (-1, 1441)),
+        ("incidents", "reopen_horizon_minutes", (-1, 10_081)),
+        ("incidents", "persistence_threshold_minutes", (0, 10_081)),
+        ("incidents", "auto_resolve_after_minutes", (-1, 10_081)),
+        ("agents", "max_series", (99, 20_001)),
         ("correlation", "window_minutes", (0, 1441)),
         ("auth", "access_token_minutes", (0, 61)),
         ("auth", "refresh_token_days", (0, 91)),
@@ -165,6 +177,43 @@ def test_metrics_passes_on_what_the_operator_set(file: Path) -> None:
     )
     assert load({}, {}, file).metrics == MetricSettings(
         max_queued_points=10_000, stale_after_hours=2, points_days=3, five_minute_days=4, hour_days=5, max_point_bytes=6
+    )
+
+
+def test_organization_defaults_are_those_of_the_contract() -> None:
+    """Nothing set by the operator is nothing different for organizations."""
+    assert Config().organization_defaults == OrganizationSettings()
+    assert Config().evaluator == EvaluationSettings()
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.path)
+def test_organization_defaults_follow_the_environment(setting: Setting) -> None:
+    """The variable of a setting is its name in upper snake case and gives the default of every organization (contract lumetry 22.5)."""
+    variable = "LUMETRY_" + re.sub(r"([A-Z])", r"_\1", setting.path.replace(".", "_")).upper()
+    for value in (setting.least, setting.most):
+        config = load({}, {variable: str(value)}, None)
+        assert config.organization_defaults == replace(OrganizationSettings(), **{setting.field: value})
+
+
+def test_organization_defaults_switch_off_with_zero(file: Path) -> None:
+    """Zero minutes mean that incidents are not resolved by themselves, also where the file says otherwise."""
+    file.write_text("[incidents]\nauto_resolve_after_minutes = 60\n")
+    assert load({}, {}, file).organization_defaults.incidents_auto_resolve_after_minutes == 60
+    environ = {"LUMETRY_INCIDENTS_AUTO_RESOLVE_AFTER_MINUTES": "0"}
+    assert load({}, environ, file).organization_defaults.incidents_auto_resolve_after_minutes is None
+
+
+def test_evaluator_passes_on_what_the_operator_set() -> None:
+    """The cycles of the deployment and the defaults of organizations reach the area that evaluates."""
+    environ = {
+        "LUMETRY_EVALUATION_GRACE_SECONDS": "1",
+        "LUMETRY_EVALUATION_COMPOUND_CYCLE_SECONDS": "10",
+        "LUMETRY_FLEET_TICK_SECONDS": "600",
+        "LUMETRY_FLEET_STALENESS_SECONDS": "30",
+        "LUMETRY_FLEET_MEMBER_GONE_MINUTES": "5",
+    }
+    assert load({}, environ, None).evaluator == EvaluationSettings(
+        grace_seconds=1, compound_cycle_seconds=10, fleet_tick_seconds=600, fleet_staleness_seconds=30, fleet_member_gone_minutes=5
     )
 
 

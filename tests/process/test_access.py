@@ -334,7 +334,7 @@ PASSING = ("lastUsedAt", "last_used_at", "lastLoginAt", "durationSeconds")
 LISTS = [
     route for _, route in ROUTES if route.method == "GET" and not route.public and not route.parameters and route.path != "/api/stream"
 ]
-ALIKE = ("/api/system-alerts", "/api/evaluation-jobs/failed", "/api/v1/runtime/status", "/api/v1/edition", "/api/v1/api-keys")
+ALIKE = ("/api/settings", "/api/system-alerts", "/api/evaluation-jobs/failed", "/api/v1/runtime/status", "/api/v1/edition", "/api/v1/api-keys")
 """Lists that say the same to owner and stranger."""
 WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}",)
 """An identity without revisions has an empty page (contract lumetry 18)."""
@@ -364,6 +364,13 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
     role = send("POST", "/api/roles", {"name": "Tenant role", "permissions": ["CanViewAlerts"]})
     user = send("POST", "/api/users", {"username": f"tenant-{next(NUMBERS)}", "roles": ["Viewer"]})
     project = send("POST", "/api/v1/projects", {"name": "Tenant project"})["data"]
+    profile = send("POST", "/api/baseline-profiles", {"name": "Tenant profile"})
+    period = {"startTime": "2020-01-01T00:00:00Z", "endTime": "2020-01-02T00:00:00Z", "reason": "of a tenant"}
+    window = send("POST", "/api/incident-windows", period)
+    holiday = send("POST", "/api/public-holidays", period)
+    found_definitions = deployment.request("GET", "/api/metric-definitions", token=token)[1]["items"]
+    [definition] = [found for found in found_definitions if found["metricKey"] == METRIC]
+    binding = send("POST", f"/api/metric-definitions/{METRIC}/bindings", {"nodeId": 4711})
     entry = {"timestamp": START.isoformat(), "level": "info", "message": "of a tenant"}
     send("POST", "/v1/logs", {"logs": [entry]})
     [found] = deployment.request("GET", "/v1/logs", token=token)[1]["logs"]
@@ -374,6 +381,12 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         "logs": found["id"],
         "orgs": deployment.request("GET", "/api/v1/user", token=token)[1]["data"]["orgSlug"],
         "metrics": METRIC,
+        "metricKey": METRIC,
+        "metric-definitions": definition["id"],
+        "bindingId": binding["id"],
+        "baseline-profiles": profile["id"],
+        "incident-windows": window["id"],
+        "public-holidays": holiday["id"],
         "rules": rule_id,
         "alerts": alert["id"],
         "events": alert["id"],
@@ -429,7 +442,7 @@ def noun_of(route: Route) -> str:
 
 def path_of(route: Route, ids: Mapping[str, Any]) -> str:
     """A route's path with the identity of what it addresses."""
-    return PLACEHOLDER.sub(str(ids[noun_of(route)]), route.path)
+    return PLACEHOLDER.sub(lambda found: str(ids.get(found[1], ids[noun_of(route)])), route.path)
 
 
 def never_of(route: Route) -> str:

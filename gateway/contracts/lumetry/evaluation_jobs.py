@@ -109,7 +109,14 @@ def decode_get(request: Request) -> evaluation_service_pb2.GetEvaluationJobReque
     return evaluation_service_pb2.GetEvaluationJobRequest(id=request.number("id"))
 
 
-def encode_get(reply: evaluation_service_pb2.GetEvaluationJobResponse, _asked: object) -> Job:
+def decode_retry(request: Request) -> evaluation_service_pb2.RetryEvaluationJobRequest:
+    """12.3 `POST /api/evaluation-jobs/{id}/retry`."""
+    return evaluation_service_pb2.RetryEvaluationJobRequest(id=request.number("id"))
+
+
+def encode_job_reply(
+    reply: evaluation_service_pb2.GetEvaluationJobResponse | evaluation_service_pb2.RetryEvaluationJobResponse, _asked: object
+) -> Job:
     """12.3 one job."""
     job = reply.job
     return Job(

@@ -20,7 +20,12 @@ from gateway.contracts.lumetry import (
 )
 from gateway.contracts.lumetry.access_routes import ACCESS_ROUTES
 from gateway.contracts.lumetry.audit_routes import AUDIT_ROUTES
+from gateway.contracts.lumetry.baseline_routes import BASELINE_ROUTES
+from gateway.contracts.lumetry.fleet_routes import FLEET_ROUTES
+from gateway.contracts.lumetry.metric_definition_routes import METRIC_DEFINITION_ROUTES
 from gateway.contracts.lumetry.oidc_routes import OIDC_ROUTES
+from gateway.contracts.lumetry.preview_routes import PREVIEW_ROUTES
+from gateway.contracts.lumetry.settings_routes import SETTINGS_ROUTES
 from gateway.contracts.lumetry.values import Page
 from gateway.transcode.channel import Rpc, find_rpc
 from gateway.transcode.lanes import INGEST_COLUMNS
@@ -440,7 +445,17 @@ EVALUATION_JOBS = (
         heading="Read an evaluation job",
         rpc=job_rpc("GetEvaluationJob"),
         decode=evaluation_jobs.decode_get,
-        encode=evaluation_jobs.encode_get,
+        encode=evaluation_jobs.encode_job_reply,
+        answer=evaluation_jobs.Job,
+    ),
+    Route(
+        method="POST",
+        path="/api/evaluation-jobs/{id:int}/retry",
+        heading="Try a failed job again",
+        rpc=job_rpc("RetryEvaluationJob"),
+        decode=evaluation_jobs.decode_retry,
+        encode=evaluation_jobs.encode_job_reply,
+        status=202,
         answer=evaluation_jobs.Job,
     ),
 )
@@ -509,7 +524,11 @@ ROUTES: Sequence[Route] = (
     *OIDC_ROUTES,
     *ACCESS_ROUTES,
     *METRICS,
+    *FLEET_ROUTES,
+    *METRIC_DEFINITION_ROUTES,
     *RULES,
+    *PREVIEW_ROUTES,
+    *BASELINE_ROUTES,
     *ALERTS,
     *EVENTS,
     *VIOLATIONS,
@@ -518,4 +537,5 @@ ROUTES: Sequence[Route] = (
     *COLLECTORS,
     *STREAM,
     *AUDIT_ROUTES,
+    *SETTINGS_ROUTES,
 )

@@ -138,7 +138,9 @@ class Rule(msgspec.Struct, rename="camel"):
     created_at: Time
     updated_at: Time
     created_by: int | None
-    baseline_state: str | None = None
+    baseline_state: Literal["Learning", "Ready"] | None
+    is_paused: bool
+    pause_reason: str | None
 
 
 class RuleItem(msgspec.Struct, rename="camel"):
@@ -310,6 +312,9 @@ def encode_rule(rule: rule_pb2.Rule) -> Rule:
         created_at=format_time(rule.create_time),
         updated_at=format_time(rule.update_time),
         created_by=optional_value(rule, "created_by"),
+        baseline_state=optional_value(rule, "baseline_state"),
+        is_paused=rule.HasField("pause_reason"),
+        pause_reason=optional_value(rule, "pause_reason"),
     )
 
 

@@ -16,3 +16,8 @@ async def read_evaluation_version(tx: Transaction, organization_id: int, *, hold
 async def raise_evaluation_version(tx: Transaction, organization_id: int) -> None:
     """Makes evaluation derive its state anew before it records anything else. Waits for those who hold the version."""
     await store.raise_version(tx, organization_id)
+
+
+async def read_evaluation_versions(tx: Transaction) -> dict[int, int]:
+    """The versions of all organizations that have one."""
+    return await store.read_versions(tx)

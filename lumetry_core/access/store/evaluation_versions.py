@@ -27,3 +27,9 @@ async def read_version(tx: Transaction, organization_id: int, *, hold: bool) -> 
     """The organization's version; 0 before the first change."""
     version: int | None = (await tx.execute(HOLD_VERSION if hold else READ_VERSION, {"of": organization_id})).scalar_one_or_none()
     return version or 0
+
+
+async def read_versions(tx: Transaction) -> dict[int, int]:
+    """The versions of all organizations that have one."""
+    rows = await tx.execute(select(evaluation_versions.c.organization_id, evaluation_versions.c.version))
+    return {row.organization_id: row.version for row in rows}

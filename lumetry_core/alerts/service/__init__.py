@@ -1,1 +1,1 @@
-"""Verbs of the area: transitions made by evaluation, handling by people, membership in incidents, reading, system alerts."""
+"""Verbs of the area: transitions by rules and detectors, handling by people, membership in incidents, reading, system alerts."""

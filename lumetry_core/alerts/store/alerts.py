@@ -26,6 +26,8 @@ IDS_PER_STATEMENT = 5000
 
 IS_ACTIVE = "state <> 'Closed'"
 """The rows of which a rule and dimension key have at most one."""
+IS_DETECTED = f"{IS_ACTIVE} AND source_kind = 'FleetDetector'"
+"""The rows of which a metric and dimension key have at most one."""
 
 alerts = Table(
     "alerts",
@@ -73,6 +75,15 @@ alerts = Table(
         unique=True,
         sqlite_where=text(IS_ACTIVE),
         postgresql_where=text(IS_ACTIVE),
+    ),
+    Index(
+        "uq_alerts_detected",
+        "organization_id",
+        "metric_key",
+        "dimension_key",
+        unique=True,
+        sqlite_where=text(IS_DETECTED),
+        postgresql_where=text(IS_DETECTED),
     ),
     sqlite_autoincrement=True,
 )

@@ -1,26 +1,31 @@
 """A chunk of a partition: read, evaluated for each of its organizations, and written in one transaction with its outcome."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 
 from lumetry_core.access.service.evaluation_version import read_evaluation_version
+from lumetry_core.evaluation.bands import Drawn, draw, learned_positions
 from lumetry_core.evaluation.effects import Effects
-from lumetry_core.evaluation.evaluate import Chunk, doubtful_points, evaluate, survey
+from lumetry_core.evaluation.evaluate import evaluate
 from lumetry_core.evaluation.model import JobTrace, Settings
-from lumetry_core.evaluation.service import loading
+from lumetry_core.evaluation.service import learning, loading
+from lumetry_core.evaluation.service.learning import Fence, Keeper
 from lumetry_core.evaluation.service.loading import PartitionState
 from lumetry_core.evaluation.service.recording import record_effects, trace_jobs
 from lumetry_core.evaluation.service.rules import CompiledRules, load_alerting, load_rules
+from lumetry_core.evaluation.survey import Chunk, Sights, Survey, doubtful_points, sight, survey, walk_more
 from lumetry_core.metrics.model import Entry, Integers, job_id_of
 from lumetry_core.metrics.service.inbox import take_jobs
 from lumetry_core.runtime.database import Database, Transaction
 
 INLINE_POINTS = 50_000
 """Points up to which evaluating is quicker than going to a thread."""
+INLINE_DRAWN = 2_000
+"""The same for drawing limits."""
 
 
 class RulesMoved(Exception):  # noqa: N818 -- an event, not a fault
@@ -53,6 +58,8 @@ class Written:
     traces: dict[int, JobTrace]
     numbers: list[dict[int, int]]
     """For each organization's part, the numbers of opened alerts by handle."""
+    journal_ids: list[int | None]
+    """For each organization's part, where the points that baselines will learn are kept; None when there are none."""
 
 
 class Memory:
@@ -61,6 +68,7 @@ class Memory:
     def __init__(self, database: Database, settings: Settings) -> None:
         self._database = database
         self._settings = settings
+        self._keeper = Keeper(database)
         self._states: dict[tuple[int, int], PartitionState] = {}
         self._compiled: dict[int, CompiledRules] = {}
 
@@ -73,24 +81,33 @@ class Memory:
         """Forgets the rules of an organization."""
         self._compiled.pop(organization_id, None)
 
-    async def judge(self, entries: Sequence[Entry], now: datetime, *, is_retry: bool = False) -> list[Judged]:
+    async def judge(
+        self, entries: Sequence[Entry], fence: Fence, now: datetime, before_offset: int, *, is_retry: bool = False
+    ) -> list[Judged]:
         """Evaluates consecutive entries of a partition, ascending by organization.
 
         Args:
+            fence: Fails a transaction of a process that no longer holds the partition.
+            before_offset: The first job of the partition that is not evaluated.
             is_retry: Jobs after these were evaluated already.
         """
         by_organization: dict[int, list[Entry]] = {}
         for entry in entries:
             by_organization.setdefault(entry.organization_id, []).append(entry)
         return [
-            await self._judge_organization(organization_id, of_organization, entries[0].first_offset, now, is_retry=is_retry)
+            await self._judge_organization(
+                await self.hold(organization_id, entries[0].partition, fence, now, before_offset),
+                of_organization,
+                entries[0].first_offset,
+                is_retry=is_retry,
+            )
             for organization_id, of_organization in sorted(by_organization.items())
         ]
 
     async def _judge_organization(
-        self, organization_id: int, entries: Sequence[Entry], first_offset: int, now: datetime, *, is_retry: bool
+        self, holding: tuple[PartitionState, CompiledRules], entries: Sequence[Entry], first_offset: int, *, is_retry: bool
     ) -> Judged:
-        held, compiled = await self._hold(organization_id, entries[0].partition, now)
+        held, compiled = holding
         state = held.state
         series_ids = join(entry.series_ids for entry in entries)
         rows = state.find_rows(series_ids)
@@ -108,22 +125,46 @@ class Memory:
             is_retry=is_retry,
         )
         surveyed = survey(state, chunk)
-        cold = state.cold_slots(np.unique(surveyed.slots[surveyed.walked]).tolist())
         doubtful = doubtful_points(state, chunk, surveyed)
         stored: set[tuple[int, int]] = set()
-        if cold or doubtful:
+        if doubtful:
             async with self._database.read() as tx:
-                if cold:
-                    await loading.warm(tx, held, compiled, cold)
                 stored = await loading.find_stored(tx, held, doubtful, first_offset)
-        grace_ms = self._settings.grace_seconds * 1000
+        sights = sight(state, chunk, surveyed.members(), stored, compiled.grace_ms)
+        surveyed, sights, drawn = await self._draw(held, compiled, chunk, surveyed, sights)
+        cold = state.cold_slots(surveyed.walked_slots())
+        if cold:
+            async with self._database.read() as tx:
+                await loading.warm(tx, held, compiled, cold)
         if len(rows) <= INLINE_POINTS:
-            effects = evaluate(state, chunk, surveyed, stored, grace_ms)
+            effects = evaluate(state, chunk, surveyed, sights, drawn)
         else:
-            effects = await asyncio.to_thread(evaluate, state, chunk, surveyed, stored, grace_ms)
+            effects = await asyncio.to_thread(evaluate, state, chunk, surveyed, sights, drawn)
         return Judged(held, compiled, effects, offsets, np.repeat(np.arange(len(sizes)), sizes))
 
-    async def _hold(self, organization_id: int, partition: int, now: datetime) -> tuple[PartitionState, CompiledRules]:
+    async def _draw(
+        self, held: PartitionState, compiled: CompiledRules, chunk: Chunk, surveyed: Survey, sights: Sights
+    ) -> tuple[Survey, Sights, Drawn | None]:
+        """Gives points of learned series their limits; series on which one is not clear are walked too."""
+        state = held.state
+        if not len(learned_positions(state, chunk)):
+            return surveyed, sights, None
+        await self._keeper.prepare(held, compiled, chunk)
+        if len(chunk.rows) <= INLINE_DRAWN:
+            drawn = draw(state, chunk, sights, compiled.grace_ms)
+        else:
+            drawn = await asyncio.to_thread(draw, state, chunk, sights, compiled.grace_ms)
+        if not drawn.loud.any():
+            return surveyed, sights, drawn
+        more = walk_more(state, surveyed, drawn.loud)
+        added = [(slot, positions) for slot, positions in more.members() if slot not in sights.of_slot]
+        sights.of_slot.update(sight(state, chunk, added, (), compiled.grace_ms).of_slot)
+        return more, sights, drawn
+
+    async def hold(
+        self, organization_id: int, partition: int, fence: Fence, now: datetime, before_offset: int
+    ) -> tuple[PartitionState, CompiledRules]:
+        """The state of an organization on a partition and its rules, as of one version."""
         held = self._states.get((partition, organization_id))
         compiled = self._compiled.get(organization_id)
         if held is None or compiled is None or held.version != compiled.version:
@@ -132,9 +173,38 @@ class Memory:
                     compiled = self._compiled[organization_id] = await load_rules(tx, organization_id, self._settings, now)
                 if held is None:
                     held = self._states[partition, organization_id] = await loading.load_partition(tx, organization_id, partition)
-                if held.version != compiled.version:
-                    held.set_rules(compiled, await load_alerting(tx, organization_id, compiled, partition))
+                misshapen = held.misshapen(compiled.metrics)
+                if misshapen:
+                    held = self._states[partition, organization_id] = await loading.load_partition(tx, organization_id, partition)
+                    held.unlearned = misshapen
+                alerting = await load_alerting(tx, organization_id, compiled, partition)
+            if held.version != compiled.version:
+                await self._keeper.follow(held, compiled, before_offset, fence, now)
+                held.set_rules(compiled, alerting)
         return held, compiled
+
+    def list_behind(self, partition: int, versions: Mapping[int, int]) -> list[int]:
+        """Organizations of which a partition does not hold the present version, or has not done what is asked."""
+        return [
+            organization_id
+            for organization_id, version in sorted(versions.items())
+            if (held := self._states.get((partition, organization_id))) is None or held.version != version or held.rebuilds
+        ]
+
+    async def follow(self, organization_id: int, partition: int, fence: Fence, now: datetime, before_offset: int) -> bool:
+        """Brings what is held of an organization to its present version and does a part of what is asked; true when there is more."""
+        compiled = self._compiled.get(organization_id)
+        async with self._database.read() as tx:
+            if compiled is not None and await read_evaluation_version(tx, organization_id) != compiled.version:
+                self.forget_rules(organization_id)
+        held, compiled = await self.hold(organization_id, partition, fence, now, before_offset)
+        return await self._keeper.rebuild_next(held, compiled, before_offset, fence, now)
+
+    async def fold(self, partition: int, fence: Fence) -> None:
+        """Saves what the baselines of a partition learned."""
+        for (of_partition, _), held in list(self._states.items()):
+            if of_partition == partition:
+                await self._keeper.fold(held, fence)
 
 
 async def write(tx: Transaction, judged: Sequence[Judged], partition: int, first_offset: int, job_count: int, now: datetime) -> Written:
@@ -145,6 +215,7 @@ async def write(tx: Transaction, judged: Sequence[Judged], partition: int, first
     outcomes = np.zeros(job_count, np.uint8)
     traces: dict[int, JobTrace] = {}
     numbers = []
+    journal_ids = []
     for part in judged:
         places = np.array(part.offsets, np.int64) - first_offset
         outcomes[places] = part.effects.outcomes
@@ -154,13 +225,15 @@ async def write(tx: Transaction, judged: Sequence[Judged], partition: int, first
         opened = await record_effects(tx, part.held, part.effects, job_ids, detect_time, now)
         traces |= trace_jobs(part.effects, place_of_point, opened)
         numbers.append(opened)
-    return Written(outcomes.tobytes(), traces, numbers)
+        journal_ids.append(await learning.journal(tx, part.held, part.effects.learnable, now))
+    return Written(outcomes.tobytes(), traces, numbers, journal_ids)
 
 
 def apply(judged: Sequence[Judged], written: Written) -> None:
     """Takes committed effects over into the states."""
-    for part, numbers in zip(judged, written.numbers, strict=True):
+    for part, numbers, journal_id in zip(judged, written.numbers, written.journal_ids, strict=True):
         part.held.state.apply(part.effects, numbers)
+        learning.learn(part.held, part.effects.learnable, journal_id)
 
 
 def halve(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]] | None:

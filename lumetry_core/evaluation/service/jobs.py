@@ -6,7 +6,7 @@ from datetime import datetime
 
 from lumetry_core.alerts.service.system_alerts import close_system_alert
 from lumetry_core.evaluation.model import COMPLETED_KEPT, FAILED_KEPT, JobReceipt, JobResult, JobState, JobSummary, Progress, Retry, Run
-from lumetry_core.evaluation.service.retries import FAILED_CODE, FAILED_SUBJECT, job_id
+from lumetry_core.evaluation.service.retries import FAILED_CODE, FAILED_SUBJECT, job_id, requeue
 from lumetry_core.evaluation.store import retries as retry_store
 from lumetry_core.evaluation.store import runs as run_store
 from lumetry_core.metrics.dimension import dimension_key_of
@@ -57,8 +57,7 @@ async def list_failed(tx: Transaction, caller: Caller, limit: int) -> list[JobRe
 async def get_job(tx: Transaction, caller: Caller, wanted: int, progress: Progress) -> JobReceipt:
     """One job. Fails with NOT_FOUND, PERMISSION_DENIED when the caller neither may view alerts nor submitted it."""
     organization_id = caller.organization_id
-    if not 0 < wanted < MAX_JOB_ID:
-        raise not_found("Evaluation job", wanted)
+    check_number(wanted)
     retry = await find_retry(tx, organization_id, wanted)
     if retry is not None:
         check_may_see(caller, retry)
@@ -74,6 +73,41 @@ async def get_job(tx: Transaction, caller: Caller, wanted: int, progress: Progre
     return await with_findings(tx, organization_id, receipt, result)
 
 
+async def retry_job(tx: Transaction, caller: Caller, wanted: int, now: datetime) -> JobReceipt:
+    """Puts a failed job back to the queue. Fails with NOT_FOUND; with CONFLICT when it has not failed or its points are gone."""
+    check_number(wanted)
+    organization_id = caller.organization_id
+    retry = await find_retry(tx, organization_id, wanted, lock=True)
+    if retry is None and await inbox.find_job(tx, organization_id, wanted) is None:
+        raise not_found("Evaluation job", wanted)
+    if retry is None or retry.state is not JobState.FAILED:
+        raise conflict(wanted, "not failed", f"Evaluation job {wanted} has not failed; only a failed one can be tried again.")
+    waiting = await requeue(tx, caller, retry, now)
+    if waiting is None:
+        message = f"The points of evaluation job {wanted} are no longer kept, so it cannot be tried again. Send them anew."
+        raise conflict(wanted, "without points", message)
+    (subject,) = await describe_subjects(tx, organization_id, [waiting])
+    return describe_retry(waiting, subject)
+
+
+async def retry_all(tx: Transaction, caller: Caller, now: datetime) -> tuple[int, int]:
+    """Puts all failed jobs of the organization back to the queue: how many, and how many cannot be because their points are gone."""
+    failed = await retry_store.list_failed(tx, caller.organization_id, ALL)
+    done = [await requeue(tx, caller, retry, now) is not None for retry in failed]
+    return sum(done), len(done) - sum(done)
+
+
+def check_number(wanted: int) -> None:
+    """Fails with NOT_FOUND when no job can have the number."""
+    if not 0 < wanted < MAX_JOB_ID:
+        raise not_found("Evaluation job", wanted)
+
+
+def conflict(job: int, state: str, message: str) -> LumetryError:
+    """The failure of what a job's state forbids."""
+    return LumetryError(Reason.CONFLICT, message, type=FAILED_SUBJECT, id=str(job), state=state)
+
+
 def check_may_see(caller: Caller, header: BatchHeader | Retry) -> None:
     """Fails with PERMISSION_DENIED unless the caller may view alerts or submitted the job with the credential of this call."""
     is_submitter = caller.kind is not None and (caller.kind.value, caller.credential_id) == (header.credential_kind, header.credential_id)
@@ -82,10 +116,14 @@ def check_may_see(caller: Caller, header: BatchHeader | Retry) -> None:
         raise LumetryError(Reason.PERMISSION_DENIED, f"The permission {name} is missing.", permission=name)
 
 
-async def find_retry(tx: Transaction, organization_id: int, wanted: int) -> Retry | None:
-    """The job, if an evaluation of it failed."""
+async def find_retry(tx: Transaction, organization_id: int, wanted: int, *, lock: bool = False) -> Retry | None:
+    """The job, if an evaluation of it failed.
+
+    Args:
+        lock: Keeps others from changing it until the transaction ends.
+    """
     partition, offset = split_job_id(wanted)
-    return await retry_store.find_retry(tx, organization_id, partition, offset)
+    return await retry_store.find_retry(tx, organization_id, partition, offset, lock=lock)
 
 
 @dataclass(frozen=True, slots=True)

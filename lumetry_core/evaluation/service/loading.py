@@ -4,20 +4,22 @@ Nothing here writes. What is read stays true until the holder of the partition's
 rules moves, which the writing transaction checks.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from lumetry_core.evaluation.evaluate import StoredPoint
-from lumetry_core.evaluation.machine import State
+from lumetry_core.baselines.model import Rebuild
+from lumetry_core.evaluation.held import HeldBaseline
+from lumetry_core.evaluation.machine import State, Watch
 from lumetry_core.evaluation.restore import restore_past
 from lumetry_core.evaluation.service.rules import CompiledRules
 from lumetry_core.evaluation.state import NEVER, EvaluationState, Past, StoredSeries
+from lumetry_core.evaluation.survey import StoredPoint
 from lumetry_core.metrics.dimension import dimension_key_of
-from lumetry_core.metrics.model import DAY_MS, Integers, Newest
+from lumetry_core.metrics.model import DAY_MS, Integers, MetricInfo, Newest, SeriesInfo
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.catalog import find_metrics_by_id
-from lumetry_core.metrics.service.members import list_siblings, sealed_times
+from lumetry_core.metrics.service.members import list_metric_series, list_siblings, sealed_times
 from lumetry_core.metrics.service.stored import fold_unsealed, read_newest
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.clock import from_ms
@@ -31,6 +33,10 @@ ALERTS_PER_QUERY = 500
 POINTS_PER_READ = 1_000_000
 
 
+Shape = tuple[bool, tuple[str, ...], int]
+"""Whether a metric has members, by which labels, and how many it may have."""
+
+
 class PartitionState:
     """The state of an organization on a partition, with what it takes to complete it."""
 
@@ -41,7 +47,26 @@ class PartitionState:
         self.state = EvaluationState()
         self.alerting: Mapping[Past, State] = {}
         """The active alerts when the rules were set; of a cold member they are the present ones."""
+        self.baselines: dict[tuple[int, int], HeldBaseline] = {}
+        """By number of profile and metric."""
+        self.are_baselines_loaded = False
+        self.journal_id = 0
+        """The newest entry of the journal of points to be learned."""
+        self.journaled_points = 0
+        """Points in the journal since baselines were saved last."""
+        self.unlearned: set[int] = set()
+        """Metrics whose baselines are of no use, as their members are others now."""
+        self.rebuilds: list[Rebuild] = []
+        self.rebuilt: set[tuple[int, tuple[int, int]]] = set()
+        """Baselines that have done what the oldest request to rebuild asks."""
+        self.shapes: dict[int, Shape] = {}
+        """How the points of metrics were told apart when their series were taken up."""
         self._newest = newest
+        self._watches: Mapping[int, list[Watch]] = {}
+
+    def misshapen(self, metrics: Mapping[int, MetricInfo]) -> set[int]:
+        """Metrics that no longer tell their members apart as they did."""
+        return {number for number, metric in metrics.items() if self.shapes.get(number) not in (None, shape_of(metric))}
 
     def newest_of(self, series_ids: Integers) -> Integers:
         """The newest time of series when the state was made."""
@@ -54,8 +79,21 @@ class PartitionState:
     def set_rules(self, compiled: CompiledRules, alerting: Mapping[Past, State]) -> None:
         """Follows the rules to a version."""
         self.alerting = alerting
-        self.state.set_rules(compiled.by_partition.get(self.partition, {}), alerting)
+        self._watches = compiled.by_partition.get(self.partition, {})
+        self.set_baselines()
         self.version = compiled.version
+
+    def set_baselines(self) -> None:
+        """Follows rules and baselines as they are held now."""
+        by_metric: dict[int, list[HeldBaseline]] = {}
+        for (_, metric_id), held in sorted(self.baselines.items()):
+            by_metric.setdefault(metric_id, []).append(held)
+        self.state.set_rules(self._watches, self.alerting, by_metric)
+
+
+def shape_of(metric: MetricInfo) -> Shape:
+    """How a metric tells its members apart."""
+    return metric.multidimensional, metric.dimension_keys, metric.fleet.max_cardinality
 
 
 async def load_partition(tx: Transaction, organization_id: int, partition: int) -> PartitionState:
@@ -66,10 +104,21 @@ async def load_partition(tx: Transaction, organization_id: int, partition: int) 
 
 async def add_series(tx: Transaction, held: PartitionState, series_ids: Integers) -> None:
     """Takes up series that are not known yet, together with all other series of their metrics."""
-    siblings = await list_siblings(tx, held.organization_id, np.unique(series_ids).tolist())
+    await add_siblings(tx, held, await list_siblings(tx, held.organization_id, np.unique(series_ids).tolist()))
+
+
+async def add_metric_series(tx: Transaction, held: PartitionState, metric_id: int) -> None:
+    """Takes up the series of a metric that are not known yet."""
+    await add_siblings(tx, held, await list_metric_series(tx, held.organization_id, [metric_id]))
+
+
+async def add_siblings(tx: Transaction, held: PartitionState, siblings: Sequence[SeriesInfo]) -> None:
+    """Takes up those of all series of some metrics that are not known yet."""
     ids = np.fromiter((series.id for series in siblings), np.int64, len(siblings))
     unknown = held.state.find_rows(ids) < 0
     metrics = await find_metrics_by_id(tx, held.organization_id, {series.metric_id for series in siblings})
+    held.shapes |= {metric.id: shape_of(metric) for metric in metrics.values()}
+    held.state.max_members |= {metric.id: metric.fleet.max_cardinality for metric in metrics.values()}
     added = []
     for series, is_unknown, newest in zip(siblings, unknown.tolist(), held.newest_of(ids).tolist(), strict=True):
         if is_unknown:

@@ -7,12 +7,12 @@ from itertools import groupby
 from lumetry_core.alerts.model import Closing, Escalation, Opening, Trigger
 from lumetry_core.alerts.service import transitions
 from lumetry_core.alerts.service.system_alerts import raise_system_alert
+from lumetry_core.baselines.bands import deviation_percent
 from lumetry_core.evaluation.compile import SEVERITY_OF
 from lumetry_core.evaluation.effects import AlertChange, Effects, FoundViolation
-from lumetry_core.evaluation.machine import UNLIMITED, Closed, Opened
+from lumetry_core.evaluation.machine import Closed, Opened
 from lumetry_core.evaluation.model import JobTrace
 from lumetry_core.evaluation.service.loading import PartitionState
-from lumetry_core.evaluation.state import MAX_MEMBERS
 from lumetry_core.metrics.model import Integers
 from lumetry_core.metrics.service.catalog import find_metrics_by_id
 from lumetry_core.rules.model import Severity
@@ -148,7 +148,8 @@ def describe_closing(change: AlertChange, closed: Closed, numbers: Mapping[int, 
 
 def describe(held: PartitionState, found: FoundViolation, job_id: int, numbers: Mapping[int, int], detect_time: datetime) -> NewViolation:
     """A breach as violations take it, with the limits of the level that it names."""
-    rule, level = found.watch.rule, found.level
+    rule, level, limits = found.watch.rule, found.level, found.limits
+    lower, upper = limits.shown[found.watch.levels.index(level)]
     return NewViolation(
         rule_id=rule.id,
         rule_name=rule.name,
@@ -158,8 +159,11 @@ def describe(held: PartitionState, found: FoundViolation, job_id: int, numbers: 
         dimension_key=held.state.member_of_slot[found.slot][1],
         time=from_ms(found.time),
         actual_value=found.value,
-        lower_threshold=None if level.lower == -UNLIMITED else level.lower,
-        upper_threshold=None if level.upper == UNLIMITED else level.upper,
+        expected_value=limits.expected,
+        lower_threshold=lower,
+        upper_threshold=upper,
+        deviation_percent=None if limits.expected is None else deviation_percent(found.value, limits.expected),
+        baseline_confidence=limits.confidence,
         direction=rule.direction,
         severity=SEVERITY_OF[level.rank],
         alert_level_id=level.id,
@@ -181,8 +185,8 @@ async def raise_warnings(tx: Transaction, held: PartitionState, effects: Effects
         message = f"Points of metric {key} with different labels fall on one member and time; only the first is evaluated."
         await raise_system_alert(tx, held.organization_id, "AmbiguousDimensions", Severity.WARNING, message, "Metric", key, now)
     for metric_id in sorted(effects.overflowing):
-        key = metrics[metric_id].metric_key
-        message = f"Metric {key} has more than {MAX_MEMBERS} members; those beyond are stored but not evaluated."
+        key, most = metrics[metric_id].metric_key, metrics[metric_id].fleet.max_cardinality
+        message = f"Metric {key} has more than {most} members; those beyond are stored but not evaluated."
         await raise_system_alert(tx, held.organization_id, "CardinalityLimit", Severity.WARNING, message, "Metric", key, now)
 
 

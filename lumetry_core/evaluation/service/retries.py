@@ -1,4 +1,4 @@
-"""Jobs whose evaluation failed: put aside so that their partition goes on, tried again, and given up at last (contract lumetry 12.3)."""
+"""Jobs whose evaluation failed: put aside so that their partition goes on, tried again, given up at last (contract lumetry 12.3)."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -6,12 +6,14 @@ from datetime import datetime
 
 import numpy as np
 
-from lumetry_core.alerts.service.system_alerts import raise_system_alert
+from lumetry_core.access.service.audit import record_audit
+from lumetry_core.alerts.service.system_alerts import close_system_alert, raise_system_alert
 from lumetry_core.evaluation.model import MAX_ATTEMPTS, MAX_ERROR, JobResult, JobTrace, Retry, Run, backoff
 from lumetry_core.evaluation.store import retries as store
 from lumetry_core.evaluation.store import runs as run_store
 from lumetry_core.metrics.model import BatchHeader, Entry, job_id_of
 from lumetry_core.rules.model import Severity
+from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 
 FAILED_CODE = "EvaluationJobFailed"
@@ -82,13 +84,14 @@ async def read_entry(tx: Transaction, retry: Retry) -> Entry:
 
 
 async def note_success(tx: Transaction, retry: Retry, outcome: int, trace: JobTrace | None, now: datetime) -> None:
-    """Keeps how an attempt ended well.
+    """Keeps how an attempt ended well; that the job was given up before is no trouble any more.
 
     Args:
         outcome: The byte that evaluation gave the job.
     """
     done = replace(retry, attempt_count=retry.attempt_count + 1)
     await store.note_result(tx, done, JobResult(run_store.OUTCOME_OF[outcome], now, now, trace))
+    await close_system_alert(tx, retry.organization_id, FAILED_CODE, FAILED_SUBJECT, str(job_id(retry)), now)
 
 
 async def note_failure(tx: Transaction, retry: Retry, error: Exception, now: datetime) -> None:
@@ -108,6 +111,20 @@ async def note_failure(tx: Transaction, retry: Retry, error: Exception, now: dat
         number = str(job_id(retry))
         message = f"Evaluation job {number} failed {attempts} times: {failed.last_error}"
         await raise_system_alert(tx, retry.organization_id, FAILED_CODE, Severity.CRITICAL, message, FAILED_SUBJECT, number, now)
+
+
+async def requeue(tx: Transaction, caller: Caller, retry: Retry, now: datetime) -> Retry | None:
+    """Makes a job that was given up wait for its first attempt again; None when its points are gone.
+
+    Its system alert stays open until an attempt ends well.
+    """
+    if not await store.requeue(tx, retry, now):
+        return None
+    waiting = replace(retry, attempt_count=0, next_time=now, fail_time=None)
+    before = {"status": retry.state.value, "attempts": retry.attempt_count, "last_error": retry.last_error}
+    after = {"status": waiting.state.value, "attempts": waiting.attempt_count, "last_error": waiting.last_error}
+    await record_audit(tx, caller, "EvaluationJob.Retried", FAILED_SUBJECT, job_id(retry), now, before, after)
+    return waiting
 
 
 def describe_error(error: Exception) -> str:

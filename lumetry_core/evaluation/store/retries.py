@@ -75,10 +75,8 @@ async def read_points(tx: Transaction, retry: Retry) -> tuple[Integers, Integers
 
 
 async def note_failure(tx: Transaction, retry: Retry) -> None:
-    """Keeps another failed attempt; a job that is given up loses its points."""
+    """Keeps another failed attempt; the points of a job that is given up stay, for people may want it tried again."""
     changed = {name: getattr(retry, name) for name in ("attempt_count", "last_error", "start_time", "next_time", "fail_time")}
-    if retry.fail_time is not None:
-        changed["payload"] = None
     await tx.execute(update(evaluation_retries).where(*is_it(retry)).values(changed))
 
 
@@ -94,6 +92,18 @@ async def note_result(tx: Transaction, retry: Retry, result: JobResult) -> None:
         "payload": None,
     }
     await tx.execute(update(evaluation_retries).where(*is_it(retry)).values(changed))
+
+
+async def requeue(tx: Transaction, retry: Retry, now: datetime) -> bool:
+    """Makes a job that was given up wait as if nothing had been tried; false when it was not given up or its points are gone."""
+    columns = evaluation_retries.c
+    statement = (
+        update(evaluation_retries)
+        .where(*is_it(retry), columns.fail_time.is_not(None), columns.payload.is_not(None))
+        .values(attempt_count=0, next_time=now, fail_time=None)
+        .returning(columns.offset)
+    )
+    return (await tx.execute(statement)).first() is not None
 
 
 def is_it(retry: Retry) -> tuple[Any, ...]:
@@ -114,14 +124,15 @@ async def list_due(tx: Transaction, partitions: Collection[int], now: datetime, 
     return [read_row(row) for row in rows]
 
 
-async def find_retry(tx: Transaction, organization_id: int, partition: int, offset: int) -> Retry | None:
-    """A job that failed at least once."""
+async def find_retry(tx: Transaction, organization_id: int, partition: int, offset: int, *, lock: bool = False) -> Retry | None:
+    """A job that failed at least once.
+
+    Args:
+        lock: Keeps others from changing it until the transaction ends.
+    """
     columns = evaluation_retries.c
-    row = (
-        await tx.execute(
-            select(*SHOWN).where(columns.organization_id == organization_id, columns.partition == partition, columns.offset == offset)
-        )
-    ).one_or_none()
+    wanted = select(*SHOWN).where(columns.organization_id == organization_id, columns.partition == partition, columns.offset == offset)
+    row = (await tx.execute(wanted.with_for_update() if lock else wanted)).one_or_none()
     return None if row is None else read_row(row)
 
 

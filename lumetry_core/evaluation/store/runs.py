@@ -6,8 +6,8 @@ from datetime import datetime
 import msgspec
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, delete, select
 
-from lumetry_core.evaluation.evaluate import Disposition
 from lumetry_core.evaluation.model import JobOutcome, JobResult, JobTrace, Run
+from lumetry_core.evaluation.survey import Disposition
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.database import Time, Transaction, metadata
 

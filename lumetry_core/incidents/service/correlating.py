@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lumetry_core.access.service.settings import read_settings
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.model import Alert
 from lumetry_core.alerts.service.membership import set_incidents
 from lumetry_core.alerts.service.reading import find_alerts
@@ -49,7 +51,9 @@ async def correlate_waiting(tx: Transaction, settings: Settings, now: datetime) 
     keys = {key for alert in waiting if (key := correlation_key_of(alert)) is not None}
     before = await incident_store.lock_incidents(tx, organization_id, {member.incident_id for member in members.values()}, keys)
     followed, followings = follow_members(before, [(members[number], alerts[number]) for number in members if number in alerts], now)
-    correlated, placements = correlate(waiting, followed, settings.window, now)
+    defaults = OrganizationSettings(correlation_window_minutes=settings.window_minutes)
+    window = (await read_settings(tx, organization_id, defaults)).correlation_window
+    correlated, placements = correlate(waiting, followed, window, now)
     await record(tx, organization_id, before, correlated, followings, placements, now)
     await complete(tx, items)
     return True

@@ -69,7 +69,7 @@ class MetricServicer(metric_service_pb2_grpc.MetricServiceServicer):
 
 
 def write_metric(metric: MetricInfo) -> metric_pb2.Metric:
-    """A catalog entry as its message."""
+    """A catalog entry as its message, as lists carry it."""
     return metric_pb2.Metric(
         id=metric.id,
         metric_key=metric.metric_key,
@@ -90,4 +90,6 @@ def write_metric(metric: MetricInfo) -> metric_pb2.Metric:
         update_time=encode_time(metric.update_time),
         last_sync_time=encode_time(metric.last_sync_time),
         last_ingest_time=encode_time(metric.last_ingest_time),
+        entity_type=metric.entity_type,
+        entity_identifier=metric.entity_identifier,
     )

@@ -55,6 +55,10 @@ class Appender:
         self._arrived = asyncio.Event()
         self._closed = False
 
+    def forget_notes(self) -> None:
+        """Makes the next point of every metric be noted, as after the removal of a definition."""
+        self._registry.forget_notes()
+
     async def append(self, submission: Submission) -> list[AcceptedBatch]:
         """Makes batches durable and gives their receipts, in order. Fails with OVERLOADED, STORE_UNAVAILABLE."""
         if self._closed:

@@ -15,6 +15,11 @@ async def list_siblings(tx: Transaction, organization_id: int, series_ids: Colle
     return await member_store.list_series(tx, organization_id, metric_ids)
 
 
+async def list_metric_series(tx: Transaction, organization_id: int, metric_ids: Collection[int]) -> list[SeriesInfo]:
+    """All series of metrics, ascending by number."""
+    return await member_store.list_series(tx, organization_id, set(metric_ids))
+
+
 async def find_series(tx: Transaction, organization_id: int, series_ids: Collection[int]) -> dict[int, SeriesInfo]:
     """The series that exist, by number."""
     return await member_store.find_series(tx, organization_id, series_ids)

@@ -10,13 +10,13 @@ from lumetry_core.metrics.definition import unpack_labels
 from lumetry_core.metrics.dimension import dimension_key_of
 from lumetry_core.metrics.model import Floats, Integers, MetricInfo
 from lumetry_core.metrics.rollup import Rollup, roll_up
+from lumetry_core.metrics.service.catalog import find_metric
 from lumetry_core.metrics.service.stored import read_stored
-from lumetry_core.metrics.store import catalog as catalog_store
 from lumetry_core.metrics.store import series as series_store
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Transaction
-from lumetry_core.runtime.errors import Faults, not_found
+from lumetry_core.runtime.errors import Faults
 
 DEFAULT_RANGE = timedelta(hours=24)
 MAX_ELEMENTS = 50_000
@@ -56,9 +56,7 @@ async def query_series(
 
     Fails with NOT_FOUND, VALIDATION_FAILED.
     """
-    metric = (await catalog_store.find_by_key(tx, caller.organization_id, [metric_key])).get(metric_key)
-    if metric is None:
-        raise not_found("Metric", metric_key)
+    metric = await find_metric(tx, caller.organization_id, metric_key)
     end_ms = to_ms(end_time or now)
     start_ms = to_ms(start_time) if start_time else end_ms - int(DEFAULT_RANGE.total_seconds() * 1000)
     faults = Faults()

@@ -47,6 +47,10 @@ class SeriesRegistry:
             self._noted_ms.reserve(max(metric_ids))
             self._noted_ms.values[metric_ids] = now_ms
 
+    def forget_notes(self) -> None:
+        """Makes the next point of every metric be noted, as after the removal of a definition, which such a point takes back."""
+        self._noted_ms.values.fill(0)
+
 
 def learn_resolution(resolution: Resolution, resolved: Mapping[int, int]) -> None:
     """Takes over what numbers of a dictionary stand for, once the series have been committed."""

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumetry_core.metrics.codec import decode_payload, decode_segment
-from lumetry_core.metrics.model import Floats, Integers, Newest
+from lumetry_core.metrics.model import Floats, Integers, Newest, SeriesInfo
 from lumetry_core.metrics.rollup import RAW, Points, Rollup, as_rollup, concatenate, keep_last
 from lumetry_core.metrics.service.inbox import MAX_OFFSET, take_jobs
 from lumetry_core.metrics.store import catalog as catalog_store
 from lumetry_core.metrics.store import inbox as inbox_store
+from lumetry_core.metrics.store import members as member_store
 from lumetry_core.metrics.store import newest as newest_store
 from lumetry_core.metrics.store import partitions as partition_store
 from lumetry_core.metrics.store import segments as segment_store
+from lumetry_core.metrics.store.inbox import PackedEntry
 from lumetry_core.metrics.store.newest import NEVER
 from lumetry_core.runtime.database import Transaction
 
@@ -23,32 +25,84 @@ Columns = tuple[Integers, Integers, Floats]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredPoints:
-    """What was read and is yet to be decoded: `decode` is work for the processor only."""
+    """What was read and is yet to be decoded, which is work for the processor only.
 
-    decode: Callable[[], Rollup]
+    `decode_raw` gives raw points sorted by series, then time, the last accepted value of each; `decode_rollups` the roll-ups that were read
+    with their resolutions in seconds.
+    """
+
+    decode_raw: Callable[[], Points]
+    decode_rollups: Callable[[], list[tuple[int, Rollup]]]
     payload_bytes: int
+
+    def decode(self) -> Rollup:
+        """All of it, raw points as buckets of one point each."""
+        return concatenate([as_rollup(self.decode_raw()), *(rollup for _, rollup in self.decode_rollups())])
 
 
 async def read_stored(
-    tx: Transaction, organization_id: int, metric_id: int, partition: int, series_ids: Integers, start_ms: int, end_ms: int
+    tx: Transaction,
+    organization_id: int,
+    metric_id: int,
+    partition: int,
+    series_ids: Integers,
+    start_ms: int,
+    end_ms: int,
+    *,
+    before_offset: int | None = None,
+    unsealed: Columns | None = None,
 ) -> StoredPoints:
-    """Every accepted point of series of one metric in a range, both ends included, unevaluated ones too.
+    """Every accepted point of series of one metric in a range, both ends included; older ones are roll-ups.
 
-    Decoded, raw points are buckets of one point each, the last accepted value of a series and time; older ones are roll-ups.
+    Args:
+        before_offset: Jobs from this offset on do not count, as when they wait for evaluation; None: all do.
+        unsealed: What `read_unsealed` gave for the same series and a range around this one, when many ranges are read in one transaction.
     """
     segments = await segment_store.read_segments(tx, organization_id, metric_id, start_ms, end_ms)
-    position = (await partition_store.read_positions(tx, [partition]))[0]
-    entries = await inbox_store.read_packed(tx, partition, position.sealed_offset, MAX_OFFSET, organization_id)
+    entries: Sequence[PackedEntry] = ()
+    if unsealed is None and before_offset is not None:
+        unsealed = await read_unsealed(tx, organization_id, partition, series_ids, start_ms, end_ms, before_offset=before_offset)
+    if unsealed is None:
+        position = (await partition_store.read_positions(tx, [partition]))[0]
+        entries = await inbox_store.read_packed(tx, partition, position.sealed_offset, MAX_OFFSET, organization_id)
+    wanted = Selection(series_ids, start_ms, end_ms)
 
-    def decode() -> Rollup:
-        wanted = Selection(series_ids, start_ms, end_ms)
+    def decode_points() -> Points:
         raw = [wanted.of(decode_raw(segment.payload)) for segment in segments if segment.resolution == RAW]
         raw += [wanted.of(decode_payload(entry.payload)) for entry in entries]
-        points = keep_last(join(raw))
-        return concatenate([as_rollup(points), *(wanted.of_rollup(segment.payload) for segment in segments if segment.resolution)])
+        if unsealed is not None:
+            raw.append(wanted.of(unsealed))
+        return keep_last(join([columns for columns in raw if len(columns[0])]))
+
+    def decode_rollups() -> list[tuple[int, Rollup]]:
+        return [(segment.resolution, wanted.of_rollup(segment.payload)) for segment in segments if segment.resolution != RAW]
 
     size = sum(len(segment.payload) for segment in segments) + sum(len(entry.payload) for entry in entries)
-    return StoredPoints(decode, size)
+    return StoredPoints(decode_points, decode_rollups, size)
+
+
+async def read_unsealed(
+    tx: Transaction, organization_id: int, partition: int, series_ids: Integers, start_ms: int, end_ms: int, *, before_offset: int | None
+) -> Columns:
+    """Points of series in a range, both ends included, that are not in segments yet, in order of arrival.
+
+    Args:
+        before_offset: Jobs from this offset on do not count; None: all do.
+    """
+    wanted = Selection(series_ids, start_ms, end_ms)
+    position = (await partition_store.read_positions(tx, [partition]))[0]
+    before = MAX_OFFSET if before_offset is None else before_offset
+    found = []
+    for entry in await inbox_store.read_range(tx, partition, position.sealed_offset, before, organization_id):
+        kept = take_jobs(entry, 0, before - entry.first_offset)
+        found.append(wanted.of((kept.series_ids, kept.times_ms, kept.values)))
+    points = join(found)
+    return points.series_ids, points.times_ms, points.values
+
+
+async def list_series(tx: Transaction, organization_id: int, metric_id: int) -> list[SeriesInfo]:
+    """All series of a metric, ascending by number: the order of their registration."""
+    return await member_store.list_series(tx, organization_id, [metric_id])
 
 
 async def stored_times(

@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from lumetry_core.access.service.settings import read_settings
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.metrics.codec import decode_segment, encode_segment
 from lumetry_core.metrics.model import DAY_MS
 from lumetry_core.metrics.rollup import FIVE_MINUTES, HOUR, RAW, Points, Rollup, as_rollup, concatenate, keep_last, roll_up
@@ -156,7 +158,9 @@ async def drop_old(tx: Transaction, organization_id: int, settings: Settings, no
     """Drops receipts and roll-ups past their time and marks metrics without points as stale."""
     await receipt_store.delete_before(tx, organization_id, now - RECEIPT_DURATION)
     await segment_store.delete_days(tx, organization_id, to_ms(now) // DAY_MS - settings.hour_days, HOUR)
-    await catalog_store.mark_stale(tx, organization_id, now - timedelta(hours=settings.stale_after_hours))
+    defaults = OrganizationSettings(catalog_stale_after_hours=settings.stale_after_hours)
+    own = await read_settings(tx, organization_id, defaults)
+    await catalog_store.mark_stale(tx, organization_id, now - own.stale_after)
 
 
 async def enforce_cap(tx: Transaction, max_bytes: int) -> int | None:

@@ -63,3 +63,10 @@ async def list_of_metric(tx: Transaction, organization_id: int, metric_id: int) 
         .order_by(series.c.id)
     )
     return [(row.id, row.labels) for row in rows]
+
+
+async def find_first_labels(tx: Transaction, organization_id: int, metric_id: int) -> bytes | None:
+    """The packed labels of a metric's first series; None without any."""
+    statement = select(series.c.labels).where(series.c.organization_id == organization_id, series.c.metric_id == metric_id)
+    labels: bytes | None = (await tx.execute(statement.order_by(series.c.id).limit(1))).scalar_one_or_none()
+    return labels

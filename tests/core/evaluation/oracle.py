@@ -81,7 +81,13 @@ class Oracle:
             rank = RANKS[level.severity]
             if active is not None and rank <= active.rank:
                 continue
-            for end in (violation.time, newest):
+            width = level.trigger_window_minutes * MINUTE_MS
+            ends = {
+                other.time
+                for other in self.violations
+                if not other.is_late and not other.is_void and violation.time <= other.time <= violation.time + width
+            }
+            for end in sorted(ends):
                 carrying = [
                     other
                     for other in self.violations
@@ -93,12 +99,15 @@ class Oracle:
                 ]
                 if len(carrying) >= level.trigger_count:
                     if active is None:
-                        active = SeenAlert(violation.time, rank, [])
+                        active = SeenAlert(end, rank, [])
                         self.alerts.append(active)
                     active.rank = rank
                     active.reasons.append((rank, len(carrying)))
                     for other in carrying:
                         other.alert = active
+                    for other in self.violations:
+                        if other.alert is None and other.time > end and not other.is_late and not other.is_void and not active.reasons[1:]:
+                            other.alert = active
                     return
 
     def is_clear(self, value: float) -> bool:

@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumetry_core.evaluation.evaluate import Disposition
 from lumetry_core.evaluation.state import MAX_MEMBERS, StoredSeries
+from lumetry_core.evaluation.survey import Disposition
 from lumetry_core.rules.model import Rule, Severity
 from tests.core.evaluation.building import level, rule
 from tests.core.evaluation.oracle import Oracle

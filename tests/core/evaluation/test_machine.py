@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumetry_core.evaluation.compile import compile_rule
-from lumetry_core.evaluation.machine import START, Counted, State, Step, is_idle, restart_counting, step
+from lumetry_core.evaluation.machine import START, Counted, State, Step, is_idle, judge, restart_counting, step
 from lumetry_core.rules.model import Direction, Rule, Severity
 from tests.core.evaluation.building import level, rule
 from tests.core.evaluation.oracle import Oracle
@@ -36,7 +36,10 @@ class Run:
     def take(self, time: int, value: float) -> Step:
         self.newest = max(self.newest, time)
         is_late = self.newest - time > GRACE
-        done = step(compile_rule(self.of, GRACE), self.state, time, value, newest=self.newest, is_late=is_late, handle=self.alert_count + 1)
+        watch = compile_rule(self.of, None, GRACE)
+        assert watch.limits is not None
+        verdict = judge(watch, watch.limits, value)
+        done = step(watch, self.state, time, verdict, newest=self.newest, is_late=is_late, handle=self.alert_count + 1)
         self.state = done.state
         self.note(time, done)
         return done
@@ -186,7 +189,7 @@ def test_restart_counting_keeps_the_alert() -> None:
 def test_is_idle_once_no_window_reaches_back() -> None:
     """State that no point to come can notice may be dropped."""
     of = rule(level(trigger_count=5, trigger_window_minutes=3))
-    watch = compile_rule(of, GRACE)
+    watch = compile_rule(of, None, GRACE)
     state = Run(of).feed((0, 11)).state
     assert not is_idle(watch, state, 5 * MINUTE)
     assert is_idle(watch, state, 5 * MINUTE + 1)

@@ -3,14 +3,16 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import grpc
 import pytest
 
 from lumetry.evaluation.v1 import evaluation_service_pb2 as pb
 from lumetry.evaluation.v1.evaluation_service_pb2_grpc import EvaluationServiceStub, add_EvaluationServiceServicer_to_server
-from lumetry_core.evaluation.model import Progress, Run, Settings
+from lumetry_core.evaluation.model import MAX_ATTEMPTS, Progress, Run, Settings
 from lumetry_core.evaluation.rpc import EvaluationServicer
+from lumetry_core.evaluation.service import retries
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.model import AcceptedBatch
@@ -31,7 +33,9 @@ ORGANIZATION = 7
 
 
 async def authenticate(origin: Origin) -> Caller:
-    """Knows a person who may view alerts, and collectors by their number."""
+    """Knows a person who may view alerts, an engineer who may manage rules alone, and collectors by their number."""
+    if origin.secret == "engineer":
+        return Caller(ORGANIZATION, CredentialKind.INTERACTIVE, user_id=2, permissions=frozenset({Permission.MANAGE_RULES}))
     if origin.secret == "person":
         return Caller(ORGANIZATION, CredentialKind.INTERACTIVE, user_id=1, permissions=frozenset({Permission.VIEW_ALERTS}))
     return Caller(ORGANIZATION, CredentialKind.COLLECTOR, credential_id=int(origin.secret or 0), collector_id="c")
@@ -129,3 +133,36 @@ async def test_list_failed_evaluation_jobs_checks_the_limit(stub: EvaluationServ
     with pytest.raises(grpc.aio.AioRpcError) as refused:
         await stub.ListFailedEvaluationJobs(pb.ListFailedEvaluationJobsRequest(limit=5001), metadata=by("person"))
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_retry_evaluation_job_is_for_people_who_manage_rules(stub: EvaluationServiceStub, accepted: AcceptedBatch) -> None:
+    """A job that waits is a conflict, an unknown one does not exist; neither viewing nor having submitted it suffices."""
+    request = pb.RetryEvaluationJobRequest(id=accepted.job_ids[0])
+    codes = []
+    for secret, number in (("person", request.id), ("5", request.id), ("engineer", request.id), ("engineer", request.id + 99)):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.RetryEvaluationJob(pb.RetryEvaluationJobRequest(id=number), metadata=by(secret))
+        codes.append(refused.value.code())
+    denied = grpc.StatusCode.PERMISSION_DENIED
+    assert codes == [denied, denied, grpc.StatusCode.FAILED_PRECONDITION, grpc.StatusCode.NOT_FOUND]
+
+
+async def test_retry_evaluation_job_answers_with_the_job(
+    stub: EvaluationServiceStub, accepted: AcceptedBatch, database: Database, clock: Clock, progress: Progress
+) -> None:
+    """It waits again, with no attempt counted, and says what the last error was."""
+    partition, offset = inbox.split_job_id(accepted.job_ids[0])
+    async with database.write() as tx:
+        (entry,) = await inbox.read_entries(tx, partition, offset, 1)
+        await retries.put_aside(tx, entry, ValueError("cannot"), clock.now())
+        for _ in range(MAX_ATTEMPTS - 1):
+            (waiting,) = await retries.list_due(tx, [partition], clock.now() + timedelta(hours=1))
+            await retries.note_failure(tx, waiting, ValueError("cannot"), clock.now())
+    (failed,) = (await stub.ListFailedEvaluationJobs(pb.ListFailedEvaluationJobsRequest(), metadata=by("person"))).jobs
+    assert (failed.state, failed.attempt_count) == (pb.EVALUATION_JOB_STATE_FAILED, MAX_ATTEMPTS)
+    reply = await stub.RetryEvaluationJob(pb.RetryEvaluationJobRequest(id=failed.id), metadata=by("engineer"))
+    failed.state = pb.EVALUATION_JOB_STATE_QUEUED
+    failed.attempt_count = 0
+    failed.ClearField("fail_time")
+    assert reply.job == failed
+    assert (await stub.GetEvaluationJob(pb.GetEvaluationJobRequest(id=failed.id), metadata=by("person"))).job == failed

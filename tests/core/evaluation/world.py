@@ -1,15 +1,25 @@
 """A database in a list: feeds chunks to the evaluator and keeps what must be durable, as the recording service does."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from lumetry_core.baselines.candidates import Candidates, no_candidates
+from lumetry_core.baselines.learned import Learned
+from lumetry_core.baselines.model import BaselineProfile
+from lumetry_core.baselines.service.keeping import Baseline
+from lumetry_core.baselines.weeks import WeekClock
+from lumetry_core.evaluation.bands import draw, learned_positions
 from lumetry_core.evaluation.compile import compile_rule
 from lumetry_core.evaluation.effects import Effects
-from lumetry_core.evaluation.evaluate import Chunk, doubtful_points, evaluate, survey
+from lumetry_core.evaluation.evaluate import evaluate
+from lumetry_core.evaluation.held import HeldBaseline
+from lumetry_core.evaluation.limits import Limits
 from lumetry_core.evaluation.machine import Counted, OpenAlert, State, Watch
 from lumetry_core.evaluation.state import NEVER, EvaluationState, StoredSeries
+from lumetry_core.evaluation.survey import Chunk, doubtful_points, sight, survey, walk_more
 from lumetry_core.rules.model import Rule
 
 GRACE_MS = 120_000
@@ -25,6 +35,7 @@ class KeptViolation:
     rank: int
     is_late: bool
     alert: int | None
+    limits: Limits | None = None
 
 
 @dataclass
@@ -54,10 +65,27 @@ class World:
     dispositions: list[int] = field(default_factory=list)
     ambiguous: set[int] = field(default_factory=set)
     overflowing: set[int] = field(default_factory=set)
+    profile: BaselineProfile | None = None
+    exclusions: Sequence[tuple[int, int]] = ()
+    journal: list[Candidates] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.watches = {metric: [compile_rule(rule, GRACE_MS) for rule in rules] for metric, rules in self.rules.items()}
+        self.watches = {metric: [compile_rule(rule, self.profile, GRACE_MS) for rule in rules] for metric, rules in self.rules.items()}
+        self.members: dict[int, list[str | None]] = {metric: [] for metric in self.rules}
         self.reload()
+
+    def hold(self) -> dict[int, list[HeldBaseline]]:
+        """Baselines made anew from the journal, as after a restart."""
+        held: dict[int, list[HeldBaseline]] = {}
+        for metric, watches in self.watches.items():
+            if self.profile is not None and any(watch.learning for watch in watches):
+                baseline = Baseline(metric, 1, self.profile.id, metric, Learned(self.members[metric]), no_candidates(), 0)
+                for part in self.journal:
+                    for number, own in part.split():
+                        if number == metric:
+                            baseline.take(own)
+                held[metric] = [HeldBaseline(baseline, WeekClock(self.profile.time_zone), self.profile.minimum_points, self.exclusions)]
+        return held
 
     @property
     def watch_of(self) -> dict[int, Watch]:
@@ -71,7 +99,8 @@ class World:
         for series_id, time in self.points:
             newest[series_id] = max(newest.get(series_id, NEVER), time)
         self.state = EvaluationState()
-        self.state.set_rules(self.watches, self.restore_alerts())
+        self.held = self.hold()
+        self.state.set_rules(self.watches, self.restore_alerts(), self.held)
         self.state.add_series(
             StoredSeries(one.id, one.metric_id, one.labels, one.dimension_key, newest.get(one.id, NEVER)) for one in self.series
         )
@@ -79,7 +108,7 @@ class World:
     def replace_rules(self) -> None:
         """Sets the same rules anew, as after a change of another rule."""
         self.remembered = {(rule, self.key(slot)): state for (rule, slot), state in self.state.pairs.items()}
-        self.state.set_rules(self.watches, self.restore_alerts())
+        self.state.set_rules(self.watches, self.restore_alerts(), self.held)
 
     def restore_alerts(self) -> dict[tuple[int, str | None], State]:
         return {
@@ -120,15 +149,35 @@ class World:
             job_starts=np.cumsum([0, *sizes[:-1]]),
         )
         surveyed = survey(self.state, chunk)
-        self.warm(self.state.cold_slots(np.unique(surveyed.slots[surveyed.walked]).tolist()))
         stored = doubtful_points(self.state, chunk, surveyed) & set(self.points)
-        effects = evaluate(self.state, chunk, surveyed, stored, GRACE_MS)
+        sights = sight(self.state, chunk, surveyed.members(), stored, GRACE_MS)
+        drawn = None
+        if len(learned_positions(self.state, chunk)):
+            for held in itertools.chain(*self.held.values()):
+                if held.is_due(self.state.newest, GRACE_MS):
+                    held.advance(self.state.newest, GRACE_MS)
+            drawn = draw(self.state, chunk, sights, GRACE_MS)
+            surveyed = walk_more(self.state, surveyed, drawn.loud)
+            more = [(slot, positions) for slot, positions in surveyed.members() if slot not in sights.of_slot]
+            sights.of_slot.update(sight(self.state, chunk, more, (), GRACE_MS).of_slot)
+        self.warm(self.state.cold_slots(surveyed.walked_slots()))
+        effects = evaluate(self.state, chunk, surveyed, sights, drawn)
+        self.learn(effects)
         self.points += [(series, time) for series, time, _ in points]
         self.dispositions += effects.outcomes.tolist()
         self.ambiguous |= effects.ambiguous
         self.overflowing |= effects.overflowing
         self.state.apply(effects, self.record(effects))
         return effects
+
+    def learn(self, effects: Effects) -> None:
+        for part in effects.learnable:
+            if len(part):
+                self.journal.append(part)
+                (held,) = self.held[int(part.baseline_ids[0])]
+                held.take(part)
+        for metric, (held,) in self.held.items():
+            self.members[metric] = list(held.baseline.learned.members)
 
     def record(self, effects: Effects) -> dict[int, int]:
         covering = {id(found): self.cover(found) for found in effects.violations if found.is_late and found.handle is None}
@@ -163,7 +212,7 @@ class World:
                 self.alerts[number].violation_count += 1
             number = None if number is None else numbers.get(number, number)
             self.violations.append(
-                KeptViolation(found.watch.rule.id, self.key(found.slot), found.time, found.level.rank, found.is_late, number)
+                KeptViolation(found.watch.rule.id, self.key(found.slot), found.time, found.level.rank, found.is_late, number, found.limits)
             )
         return numbers
 

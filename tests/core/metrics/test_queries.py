@@ -14,6 +14,7 @@ from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.conftest import FakeClock
+from tests.core.metrics.defining import Desk
 from tests.core.metrics.feeding import Send, make_caller
 
 A, B = {"host.id": "a"}, {"host.id": "b"}
@@ -97,10 +98,26 @@ async def test_query_of_huge_values_stays_finite(database: Database, clock: Fake
 async def test_query_of_an_unknown_metric(database: Database, clock: FakeClock, send: Send) -> None:
     """Also one of another organization is unknown."""
     await send(("m", {}, 0, 1.0))
-    for key, organization_id in (("other", 7), ("m", 8)):
+    for key, organization_id in (("other", 7), ("m", 8), ("m\0", 7)):
         with pytest.raises(LumetryError) as caught:
             await query(database, clock, key, organization_id=organization_id)
         assert caught.value.reason is Reason.NOT_FOUND
+
+
+async def test_query_with_one_end_of_the_range(database: Database, clock: FakeClock, send: Send) -> None:
+    """Without a start it is a day before the end, without an end it is now."""
+    await send(("m", {}, -90_000, 1.0), ("m", {}, -86_400, 2.0), ("m", {}, -3600, 3.0), ("m", {}, 60, 4.0))
+
+    async def read(start: float | None, end: float | None) -> list[float]:
+        times = [None if at is None else clock.now() + timedelta(seconds=at) for at in (start, end)]
+        async with database.read() as tx:
+            found = await query_series(tx, make_caller(), "m", *times, dimension_key=None, step=None, now=clock.now())
+        return found.values.tolist()
+
+    assert await read(None, None) == [2.0, 3.0]
+    assert await read(None, -3600) == [1.0, 2.0, 3.0]
+    assert await read(-86_399, None) == [3.0]
+    assert await read(-90_000, 60) == [1.0, 2.0, 3.0, 4.0]
 
 
 async def test_query_refuses_bad_ranges_and_steps(database: Database, clock: FakeClock, send: Send) -> None:
@@ -146,5 +163,31 @@ async def test_list_metrics_by_name_with_search_and_pages(database: Database, se
     assert await read(page=9, size=2) == ([], 3)
     assert await read(is_evaluable=True) == (["_c", "a.load", "b.Load"], 3)
     assert await read(is_evaluable=False) == ([], 0)
-    with pytest.raises(LumetryError):
-        await read(size=201)
+    assert await read("x" * 60_000) == ([], 0)
+    with pytest.raises(LumetryError) as caught:
+        await read("\0", page=-1, size=201)
+    assert [fault.path for fault in caught.value.faults] == ["q", "page", "pageSize"]
+
+
+async def test_list_metrics_by_display_names_and_states(database: Database, clock: FakeClock, send: Send) -> None:
+    """The display name is searched and sorted by as well; what has no data, or is switched off, is not evaluable."""
+    await send(("sys.cpu", {}, 0, 1.0), ("sys.disk", {}, 0, 1.0), ("app.load", {}, 0, 1.0))
+    desk = Desk(database, clock)
+    for key, fields in (("sys.disk", {"display_name": "Änderungen der Platte"}), ("app.load", {"is_active": False})):
+        metric = await desk.find(key)
+        assert metric is not None
+        await desk.update(metric.id, **fields)
+    await desk.create(metric_key="zeta")
+
+    async def read(query_text: str = "", *, is_evaluable: bool | None = None) -> list[str]:
+        async with database.read() as tx:
+            found, total = await list_metrics(tx, make_caller(), query_text, is_evaluable=is_evaluable, page=1, page_size=200)
+        assert total == len(found)
+        return [metric.display_name for metric in found]
+
+    assert await read() == ["app.load", "sys.cpu", "zeta", "Änderungen der Platte"]
+    assert await read("SYS") == ["sys.cpu", "Änderungen der Platte"]
+    assert await read("äNDER") == ["Änderungen der Platte"]
+    assert await read(is_evaluable=True) == ["sys.cpu", "Änderungen der Platte"]
+    assert await read(is_evaluable=False) == ["app.load", "zeta"]
+    assert await read("e", is_evaluable=False) == ["zeta"]

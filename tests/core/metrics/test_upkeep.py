@@ -3,6 +3,8 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from lumetry_core.access.service.settings import update_settings
+from lumetry_core.access.settings import OrganizationSettings, SettingsChange
 from lumetry_core.metrics.model import DAY_MS, DataStatus
 from lumetry_core.metrics.rollup import FIVE_MINUTES, HOUR, RAW
 from lumetry_core.metrics.service import inbox, upkeep
@@ -11,6 +13,7 @@ from lumetry_core.metrics.service.queries import query_series
 from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store.segments import point_segments
 from lumetry_core.metrics.worker import Maintainer, Sealer
+from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
@@ -152,6 +155,24 @@ async def test_tick_marks_stale_metrics_and_drops_receipts(database: Database, c
             metric = (await find_metrics(tx, ORGANIZATION, ["m"]))["m"]
             seen.append((metric.data_status, metric.is_evaluable, await inbox.find_job(tx, ORGANIZATION, receipt.job_ids[0]) is None))
     assert seen == [(DataStatus.ACTIVE, True, False), (DataStatus.STALE, False, True)]
+
+
+async def test_tick_marks_stale_metrics_as_their_organization_wants(
+    database: Database, clock: FakeClock, send: Send, evaluate: Evaluate
+) -> None:
+    """An organization's own setting counts more than the deployment's."""
+    await send(("m", {}, 0, 1.0))
+    await evaluate()
+    async with database.write() as tx:
+        change = SettingsChange({"catalog_stale_after_hours": 2})
+        await update_settings(tx, system_caller(ORGANIZATION), change, OrganizationSettings(), clock.now())
+    seen = []
+    for span in (timedelta(hours=2), timedelta(milliseconds=1)):
+        clock.advance(seconds=span.total_seconds())
+        await maintain(database, clock, Settings(stale_after_hours=720))
+        async with database.read() as tx:
+            seen.append((await find_metrics(tx, ORGANIZATION, ["m"]))["m"].data_status)
+    assert seen == [DataStatus.ACTIVE, DataStatus.STALE]
 
 
 async def test_tick_drops_the_oldest_days_above_the_cap(database: Database, clock: FakeClock, send: Send, evaluate: Evaluate) -> None:

@@ -8,6 +8,8 @@ from grpc_status import rpc_status
 from lumetry.rules.v1 import rule_pb2
 from lumetry.rules.v1 import rule_service_pb2 as pb
 from lumetry.rules.v1.rule_service_pb2_grpc import RuleServiceStub, add_RuleServiceServicer_to_server
+from lumetry_core.metrics.model import DataStatus
+from lumetry_core.metrics.store.catalog import metrics as metrics_table
 from lumetry_core.rules.rpc import RuleServicer
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
@@ -93,6 +95,37 @@ async def test_rule_is_created_read_listed_and_replaced(stub: RuleServiceStub, c
     changed = await stub.UpdateRule(pb.UpdateRuleRequest(id=created.id, definition=definition(status="Disabled")))
     assert changed.rule.definition.status == "Disabled"
     assert await stub.SummarizeRules(pb.SummarizeRulesRequest()) == pb.SummarizeRulesResponse(total_count=1, active_count=0)
+
+
+async def test_compound_rule_comes_back_whole(stub: RuleServiceStub) -> None:
+    """All conditions are answered, the first one in the flat fields too, with what a dynamic one waits for."""
+    sent = [
+        rule_pb2.RuleCondition(metric_key="disk", type="Dynamic", threshold_mode="Envelope", direction="Both", tolerance_percent=0.0),
+        rule_pb2.RuleCondition(metric_key="cpu", type="Static", direction="Below", static_lower=0.0, scope={"site": "a"}),
+    ]
+    asked = rule_pb2.RuleDefinition(name="Both", type="ignored", conditions=sent, condition_operator="Any")
+    rule = (await stub.CreateRule(pb.CreateRuleRequest(definition=asked))).rule
+    assert list(rule.definition.conditions) == sent
+    flat = rule.definition
+    assert (flat.metric_key, flat.type, flat.threshold_mode, flat.direction) == ("disk", "Dynamic", "Envelope", "Both")
+    assert flat.HasField("tolerance_percent")
+    assert not flat.HasField("static_lower")
+    assert (flat.condition_operator, rule.metric_display_name, rule.baseline_state) == ("Any", "Disk use", "Learning")
+    assert not rule.HasField("pause_reason")
+    assert (await stub.GetRule(pb.GetRuleRequest(id=rule.id))).rule == rule
+    assert (await stub.UpdateRule(pb.UpdateRuleRequest(id=rule.id, definition=rule.definition))).rule == rule
+
+
+async def test_rule_on_a_silent_metric_says_so(stub: RuleServiceStub, database: Database) -> None:
+    """A paused rule names its reason on every way of reading it."""
+    rule = (await stub.CreateRule(pb.CreateRuleRequest(definition=definition()))).rule
+    async with database.write() as tx:
+        await tx.execute(metrics_table.update().values(data_status=DataStatus.STALE))
+    expected = rule_pb2.Rule()
+    expected.CopyFrom(rule)
+    expected.pause_reason = "metric cpu is STALE"
+    assert (await stub.GetRule(pb.GetRuleRequest(id=rule.id))).rule == expected
+    assert list((await stub.ListRules(pb.ListRulesRequest())).rules) == [expected]
 
 
 async def test_create_rule_names_faults_by_path(stub: RuleServiceStub) -> None:

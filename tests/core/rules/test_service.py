@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -6,11 +8,27 @@ from sqlalchemy import select
 
 from lumetry_core.access.service.evaluation_version import raise_evaluation_version, read_evaluation_version
 from lumetry_core.access.store.audit import audit_logs, revisions
+from lumetry_core.baselines.drafts import ProfileDraft
+from lumetry_core.baselines.service.profiles import create_profile, default_profile, delete_profile
+from lumetry_core.baselines.store.baselines import insert_baseline
 from lumetry_core.metrics.model import DataStatus
+from lumetry_core.metrics.service.catalog import find_metrics
+from lumetry_core.metrics.service.references import list_references
 from lumetry_core.metrics.store.catalog import metrics as metrics_table
 from lumetry_core.rules import service
 from lumetry_core.rules.draft import LevelDraft, RuleDraft
-from lumetry_core.rules.model import AlertLevel, Direction, Rule, RuleStatus, RuleSummary, Severity
+from lumetry_core.rules.model import (
+    AlertLevel,
+    BaselineState,
+    Direction,
+    Rule,
+    RuleStatus,
+    RuleSummary,
+    RuleType,
+    Severity,
+    ThresholdMode,
+)
+from lumetry_core.rules.store import rules as rules_table
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -23,6 +41,13 @@ Build = Callable[..., RuleDraft]
 CALLER = Caller(organization_id=7, kind=CredentialKind.INTERACTIVE, user_id=42, user_name="admin", request_id="r-1")
 OTHER = Caller(organization_id=8, kind=CredentialKind.INTERACTIVE)
 BOTH = (LevelDraft(severity="Warning"), LevelDraft(severity="Critical", static_upper=95))
+DYNAMIC = {"metric_key": "disk", "type": "Dynamic", "threshold_mode": "Stddev", "stddev_multiplier": 3, "static_upper": None}
+
+
+def compound(draft: Build, **changes: Any) -> RuleDraft:
+    """A rule with a dynamic condition on `disk` and a static one on `cpu`."""
+    conditions = (draft(scope={"site": "a"}, **DYNAMIC).flat, draft().flat)
+    return draft(**{"name": "Both", "conditions": conditions} | changes)
 
 
 async def create(database: Database, clock: Clock, draft: RuleDraft, caller: Caller = CALLER) -> Rule:
@@ -180,6 +205,200 @@ async def test_rules_of_another_organization_do_not_exist(database: Database, cl
         assert await service.active_rules(tx, 7) == []
 
 
+async def test_compound_rule_is_stored(database: Database, clock: Clock, draft: Build) -> None:
+    """All conditions are read back; the rule carries the display name of the first one's metric and is audited whole."""
+    created = await create(database, clock, compound(draft))
+    async with database.read() as tx:
+        assert await service.get_rule(tx, 7, created.id) == created
+        rows = await tx.execute(select(audit_logs.c.new_values_json).where(audit_logs.c.entity_type == "Rule"))
+        audited = msgspec.json.decode(rows.scalar_one())
+    assert created.is_compound
+    assert [(one.metric_key, one.type, one.threshold_mode, one.scope) for one in created.conditions] == [
+        ("disk", RuleType.DYNAMIC, ThresholdMode.STDDEV, {"site": "a"}),
+        ("cpu", RuleType.STATIC, None, {}),
+    ]
+    assert (created.metric_key, created.metric_display_name) == ("disk", "Disk use")
+    assert audited["conditions"] == [
+        {
+            "metricId": "disk",
+            "type": "Dynamic",
+            "thresholdMode": "Stddev",
+            "direction": "Above",
+            "tolerancePercent": None,
+            "stddevMultiplier": 3,
+            "staticUpper": None,
+            "staticLower": None,
+            "scope": {"site": "a"},
+        },
+        {
+            "metricId": "cpu",
+            "type": "Static",
+            "thresholdMode": None,
+            "direction": "Above",
+            "tolerancePercent": None,
+            "stddevMultiplier": None,
+            "staticUpper": 90.0,
+            "staticLower": None,
+            "scope": {},
+        },
+    ]
+
+
+async def test_create_looks_up_every_condition(database: Database, clock: Clock, draft: Build) -> None:
+    """Metrics of all conditions exist and are evaluable."""
+    conditions = tuple(draft(metric_key=key).flat for key in ("none", "cpu", "later", " "))
+    assert await faults_of(database, clock, draft(conditions=conditions)) == (
+        Fault("conditions[0].metricId", "metric none does not exist"),
+        Fault("conditions[2].metricId", "metric later is not evaluable"),
+        Fault("conditions[3].metricId", "must not be blank"),
+    )
+
+
+async def test_create_looks_up_the_baseline_profile(database: Database, clock: Clock, draft: Build) -> None:
+    """A profile that the organization does not have is unknown, for static rules too."""
+    assert await faults_of(database, clock, draft(baseline_profile_id=99)) == (
+        Fault("baselineProfileId", "baseline profile 99 does not exist"),
+    )
+
+
+async def test_update_keeps_metrics_of_conditions(database: Database, clock: Clock, draft: Build) -> None:
+    """A compound rule may keep metrics that stopped being evaluable, in any of its conditions."""
+    rule = await create(database, clock, compound(draft))
+    async with database.write() as tx:
+        await tx.execute(metrics_table.update().values(data_status=DataStatus.STALE))
+    disk, cpu = compound(draft).conditions
+    assert (await update(database, clock, rule, compound(draft, conditions=(cpu, disk)))).metric_key == "cpu"
+
+
+async def test_update_of_conditions_starts_counting_anew(database: Database, clock: Clock, draft: Build) -> None:
+    """Any change of conditions or operator raises the epoch; sending the same again does not."""
+    rule = await create(database, clock, compound(draft))
+    disk, cpu = compound(draft).conditions
+    changes = (
+        compound(draft, description="other"),
+        compound(draft, condition_operator="Any"),
+        compound(draft, condition_operator="Any", conditions=(disk, replace(cpu, static_upper=91.0))),
+        compound(draft, condition_operator="Any", conditions=(disk,)),
+        draft(name="Both", flat=disk, condition_operator="Any"),
+    )
+    epochs = [(await update(database, clock, rule, changed)).counting_epoch for changed in changes]
+    assert epochs == [1, 2, 3, 4, 4]
+
+
+async def test_rule_notes_what_it_uses(database: Database, clock: Clock, draft: Build) -> None:
+    """Metrics of all conditions know the rule, disabled or not, until it watches others."""
+
+    async def uses() -> dict[str, list[tuple[str, int]]]:
+        async with database.read() as tx:
+            return {key: await list_references(tx, 7, key) for key in ("cpu", "disk")}
+
+    rule = await create(database, clock, compound(draft))
+    assert await uses() == {"cpu": [("Rule", rule.id)], "disk": [("Rule", rule.id)]}
+    await update(database, clock, rule, compound(draft, status="Disabled"))
+    assert await uses() == {"cpu": [("Rule", rule.id)], "disk": [("Rule", rule.id)]}
+    await update(database, clock, rule, draft())
+    assert await uses() == {"cpu": [("Rule", rule.id)], "disk": []}
+
+
+async def test_rule_says_why_it_is_paused(database: Database, clock: Clock, draft: Build) -> None:
+    """An active rule names those of its metrics that are not evaluable; others do not judge anyway."""
+
+    async def switch(key: str, **values: object) -> None:
+        async with database.write() as tx:
+            await tx.execute(metrics_table.update().where(metrics_table.c.metric_key == key).values(**values))
+
+    async def reason_of(rule: Rule) -> str | None:
+        async with database.read() as tx:
+            return (await service.get_rule(tx, 7, rule.id)).pause_reason
+
+    rule = await create(database, clock, compound(draft))
+    assert rule.pause_reason is None
+    await switch("cpu", is_active=False)
+    assert await reason_of(rule) == "metric cpu is INACTIVE"
+    await switch("disk", data_status=DataStatus.STALE)
+    assert await reason_of(rule) == "metric disk is STALE, metric cpu is INACTIVE"
+    async with database.read() as tx:
+        ((listed,), _) = await service.list_rules(tx, CALLER, "", "", 0, 0)
+        (active,) = await service.active_rules(tx, 7)
+    assert listed.pause_reason == active.pause_reason == "metric disk is STALE, metric cpu is INACTIVE"
+    assert (await update(database, clock, rule, compound(draft, status="Draft"))).pause_reason is None
+
+
+async def test_dynamic_rule_learns_at_first(database: Database, clock: Clock, draft: Build) -> None:
+    """Until its baselines are built a rule with a dynamic condition is learning; a static one never is."""
+    dynamic = await create(database, clock, draft(name="dynamic", **DYNAMIC))
+    both = await create(database, clock, compound(draft))
+    static = await create(database, clock, draft())
+    assert [rule.baseline_state for rule in (dynamic, both, static)] == [BaselineState.LEARNING, BaselineState.LEARNING, None]
+
+
+async def test_dynamic_rule_is_ready_when_its_baselines_are_built(database: Database, clock: Clock, draft: Build) -> None:
+    """The baseline of every dynamic condition's metric under the rule's profile counts, wherever the rule is read."""
+    async with database.write() as tx:
+        profile = await create_profile(tx, CALLER, ProfileDraft(name="long"), clock.now())
+        default = await default_profile(tx, 7)
+        metrics = await find_metrics(tx, 7, {"disk"})
+    by_default = await create(database, clock, compound(draft))
+    by_profile = await create(database, clock, draft(name="long", baseline_profile_id=profile.id, **DYNAMIC))
+
+    async def states() -> list[BaselineState | None]:
+        async with database.read() as tx:
+            read = [(await service.get_rule(tx, 7, rule.id)).baseline_state for rule in (by_default, by_profile)]
+            listed, _ = await service.list_rules(tx, CALLER, "", "", 0, 0)
+        assert [rule.baseline_state for rule in reversed(listed)] == read
+        return read
+
+    assert await states() == [BaselineState.LEARNING, BaselineState.LEARNING]
+    async with database.write() as tx:
+        await insert_baseline(tx, 7, default.id, metrics["disk"].id, 0, clock.now())
+    assert await states() == [BaselineState.READY, BaselineState.LEARNING]
+    async with database.write() as tx:
+        await insert_baseline(tx, 7, profile.id, metrics["disk"].id, 0, clock.now())
+    assert await states() == [BaselineState.READY, BaselineState.READY]
+
+
+async def test_rule_keeps_its_profile(database: Database, clock: Clock, draft: Build) -> None:
+    """A profile that a rule names cannot be deleted, even while the rule is disabled."""
+    async with database.write() as tx:
+        profile = await create_profile(tx, CALLER, ProfileDraft(name="long"), clock.now())
+    rule = await create(database, clock, draft(baseline_profile_id=profile.id))
+    await update(database, clock, rule, draft(status="Disabled", baseline_profile_id=profile.id))
+    with pytest.raises(LumetryError) as failure:
+        async with database.write() as tx:
+            await delete_profile(tx, CALLER, profile.id, clock.now())
+    assert failure.value.reason is Reason.CONFLICT
+    await update(database, clock, rule, draft())
+    async with database.write() as tx:
+        await delete_profile(tx, CALLER, profile.id, clock.now())
+
+
+async def test_search_looks_into_every_condition(database: Database, clock: Clock, draft: Build) -> None:
+    """Metric keys, types and modes of all conditions match."""
+    await create(database, clock, compound(draft))
+    await create(database, clock, draft())
+
+    async def names_of(search: str) -> list[str]:
+        async with database.read() as tx:
+            found, _ = await service.list_rules(tx, CALLER, search, "", 0, 0)
+        return [rule.name for rule in found]
+
+    assert await names_of("DISK") == ["Both"]
+    assert await names_of("stdd") == ["Both"]
+    assert await names_of("dynamic") == ["Both"]
+    assert sorted(await names_of("static")) == ["Both", "CPU high"]
+    assert await names_of("envelope") == []
+
+
+async def test_rules_stored_before_conditions_are_read(database: Database, clock: Clock, draft: Build) -> None:
+    """A document without conditions is a plain rule."""
+    rule = await create(database, clock, draft())
+    async with database.write() as tx:
+        document = msgspec.json.decode((await tx.execute(select(rules_table.c.definition))).scalar_one())
+        del document["conditions"]
+        await tx.execute(rules_table.update().values(definition=msgspec.json.encode(document).decode()))
+        assert await service.get_rule(tx, 7, rule.id) == rule
+
+
 async def test_list_rules_searches_and_pages(database: Database, clock: Clock, draft: Build) -> None:
     """Search looks into name, metric key, status and type, ignoring case; pages are newest first."""
     names = ["Alpha 50%", "Béta", "gamma_x"]
@@ -221,6 +440,20 @@ async def test_active_rules_carry_limits_in_force(database: Database, clock: Clo
         (None, 90.0, None, 80),
         (None, 95, None, 95),
     ]
+
+
+async def test_active_rules_carry_parameters_in_force(database: Database, clock: Clock, draft: Build) -> None:
+    """Levels of a dynamic rule take its parameter, recovery that of the breach; those of a compound rule are left to its conditions."""
+    levels = (LevelDraft(severity="Warning", recovery_stddev_multiplier=2), LevelDraft(severity="Critical", stddev_multiplier=5))
+    await create(database, clock, draft(name="dynamic", levels=levels, **DYNAMIC))
+    await create(database, clock, compound(draft))
+    async with database.read() as tx:
+        dynamic, both = await service.active_rules(tx, 7)
+    assert [(level.stddev_multiplier, level.recovery_stddev_multiplier, level.static_upper) for level in dynamic.levels] == [
+        (3, 2, None),
+        (5, 5, None),
+    ]
+    assert both.levels == (AlertLevel(both.levels[0].id, Severity.WARNING),)
 
 
 async def test_evaluation_version_counts_writes(database: Database, clock: Clock, draft: Build) -> None:

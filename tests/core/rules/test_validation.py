@@ -1,10 +1,20 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from lumetry_core.rules.draft import LevelDraft, RuleDraft, StrategyDraft
-from lumetry_core.rules.model import AlertLevel, ConditionOperator, Definition, Direction, RuleStatus, RuleType, Severity
+from lumetry_core.rules.model import (
+    AlertLevel,
+    ConditionOperator,
+    Definition,
+    Direction,
+    RuleStatus,
+    RuleType,
+    Severity,
+    ThresholdMode,
+)
 from lumetry_core.rules.validation import check_rule
 from lumetry_core.runtime.errors import Faults, LumetryError
 
@@ -45,6 +55,7 @@ def test_check_rule_fills_in_every_default(draft: Build) -> None:
         scope={},
         baseline_profile_id=None,
         condition_operator=ConditionOperator.ALL,
+        conditions=(),
         levels=(AlertLevel(0, Severity.WARNING, trigger_count=1, trigger_window_minutes=1, recovery_minutes=5),),
         auto_recover=True,
         alerting_profile_id=None,
@@ -103,7 +114,7 @@ def test_check_rule_accepts_numbers_at_their_bounds(draft: Build) -> None:
         ({"direction": "Both", "static_lower": 91.0}, ["staticLower"]),
         ({"scope": {" ": "x"}}, ["scope"]),
         ({"condition_operator": "Or"}, ["conditionOperator"]),
-        ({"baseline_profile_id": 1, "alerting_profile_id": 2}, ["baselineProfileId", "alertingProfileId"]),
+        ({"alerting_profile_id": 2}, ["alertingProfileId"]),
         ({"levels": (LevelDraft(severity="critical"),)}, ["alertLevels[0].severity"]),
         ({"levels": (LevelDraft(severity="Warning"), LevelDraft(severity="Warning"))}, ["alertLevels[1].severity"]),
         (
@@ -160,29 +171,170 @@ def test_check_rule_takes_limits_of_levels_where_the_rule_has_none(draft: Build)
     assert paths(draft(static_upper=None, levels=(both[0], LevelDraft(severity="Critical")))) == ["staticUpper"]
 
 
-def test_check_rule_refuses_what_needs_baselines(draft: Build) -> None:
-    """A dynamic rule is a clear fault, and its other faults are named too."""
-    assert find_faults(draft(type="Dynamic", threshold_mode="Stddev")) == [
-        ("type", "dynamic rules need baselines, which this version does not have yet"),
-        ("stddevMultiplier", "is needed for Stddev"),
-    ]
-    assert paths(draft(type="Dynamic")) == ["type", "thresholdMode"]
-    assert paths(draft(type="Dynamic", threshold_mode="Envelope")) == ["type", "tolerancePercent"]
+def test_check_rule_accepts_dynamic_rules(draft: Build) -> None:
+    """Each mode needs its parameter alone, and keeps it."""
+    for mode, field in (("Percentage", "tolerance_percent"), ("Stddev", "stddev_multiplier"), ("Envelope", "tolerance_percent")):
+        faults = Faults()
+        found = check_rule(draft(type="Dynamic", threshold_mode=mode, static_upper=None, direction="Both", **{field: 3.0}), faults)
+        assert not faults
+        assert (found.type, found.threshold_mode, getattr(found, field), found.is_compound) == (RuleType.DYNAMIC, mode, 3.0, False)
+        assert found.dynamic_metric_keys == ("cpu",)
 
 
-def test_check_rule_refuses_compound_rules(draft: Build) -> None:
-    """Two conditions are a clear fault; faults inside them, levels and level limits are named too."""
-    good = StrategyDraft(metric_key="cpu", type="Static", direction="Above", static_upper=1)
-    bad = StrategyDraft(metric_key="cpu", type="Static", direction="Above")
-    levels = (LevelDraft(severity="Warning", static_upper=1), LevelDraft(severity="Critical", recovery_upper=1))
-    assert find_faults(draft(conditions=(good, good))) == [
-        ("conditions", "compound rules are evaluated in cycles, which this version does not have yet")
+def test_check_rule_takes_parameters_of_levels_where_the_rule_has_none(draft: Build) -> None:
+    """The mode's parameter is needed only by levels without their own."""
+    both = (LevelDraft(severity="Warning", stddev_multiplier=3), LevelDraft(severity="Critical", stddev_multiplier=5))
+    dynamic = {"type": "Dynamic", "threshold_mode": "Stddev"}
+    assert paths(draft(**dynamic, levels=both)) == []
+    assert find_faults(draft(**dynamic, levels=(both[0], LevelDraft(severity="Critical")))) == [
+        ("stddevMultiplier", "is needed for Stddev")
     ]
-    assert paths(draft(conditions=(good, bad), levels=levels)) == [
-        "conditions",
-        "conditions[1].staticUpper",
-        "alertLevels",
-        "alertLevels[0].staticUpper",
-        "alertLevels[1].recoveryUpper",
+
+
+PERCENTAGE = {"type": "Dynamic", "threshold_mode": "Percentage", "tolerance_percent": 20.0}
+STDDEV = {"type": "Dynamic", "threshold_mode": "Stddev", "stddev_multiplier": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"type": "Dynamic"}, [("thresholdMode", "must be one of Percentage, Stddev, Envelope")]),
+        ({"type": "Dynamic", "threshold_mode": "stddev"}, [("thresholdMode", "must be one of Percentage, Stddev, Envelope")]),
+        ({"type": "Dynamic", "threshold_mode": "Percentage"}, [("tolerancePercent", "is needed for Percentage")]),
+        ({"type": "Dynamic", "threshold_mode": "Stddev"}, [("stddevMultiplier", "is needed for Stddev")]),
+        ({"type": "Dynamic", "threshold_mode": "Envelope"}, [("tolerancePercent", "is needed for Envelope")]),
+        ({**PERCENTAGE, "tolerance_percent": -0.5}, [("tolerancePercent", "must be at least 0")]),
+        ({**STDDEV, "stddev_multiplier": 0.0}, [("stddevMultiplier", "must be above 0")]),
+        ({**STDDEV, "tolerance_percent": -1.0}, [("tolerancePercent", "must be at least 0")]),
+        (
+            {**PERCENTAGE, "levels": (LevelDraft(severity="Warning", tolerance_percent=-1, recovery_tolerance_percent=-2),)},
+            [
+                ("alertLevels[0].tolerancePercent", "must be at least 0"),
+                ("alertLevels[0].recoveryTolerancePercent", "must be at least 0"),
+            ],
+        ),
+        (
+            {**STDDEV, "levels": (LevelDraft(severity="Warning", stddev_multiplier=0, recovery_stddev_multiplier=0),)},
+            [("alertLevels[0].stddevMultiplier", "must be above 0"), ("alertLevels[0].recoveryStddevMultiplier", "must be above 0")],
+        ),
+        (
+            {**PERCENTAGE, "levels": (LevelDraft(severity="Warning"), LevelDraft(severity="Critical", tolerance_percent=19))},
+            [("alertLevels[1].tolerancePercent", "must not be below the Warning limit")],
+        ),
+        (
+            {**STDDEV, "levels": (LevelDraft(severity="Critical"), LevelDraft(severity="Warning", stddev_multiplier=3.5))},
+            [("alertLevels[0].stddevMultiplier", "must not be below the Warning limit")],
+        ),
+        (
+            {**PERCENTAGE, "levels": (LevelDraft(severity="Warning", recovery_tolerance_percent=21),)},
+            [("alertLevels[0].recoveryTolerancePercent", "must not be above tolerancePercent")],
+        ),
+        (
+            {**STDDEV, "levels": (LevelDraft(severity="Warning", stddev_multiplier=2, recovery_stddev_multiplier=2.5),)},
+            [("alertLevels[0].recoveryStddevMultiplier", "must not be above stddevMultiplier")],
+        ),
+        (
+            {**PERCENTAGE, "levels": (LevelDraft(severity="Warning", recovery_stddev_multiplier=1),)},
+            [("alertLevels[0].recoveryStddevMultiplier", "must not be given for Percentage")],
+        ),
+        (
+            {**STDDEV, "levels": (LevelDraft(severity="Warning", recovery_tolerance_percent=1),)},
+            [("alertLevels[0].recoveryTolerancePercent", "must not be given for Stddev")],
+        ),
+        (
+            {
+                **STDDEV,
+                "levels": (LevelDraft(severity="Warning", static_upper=1, static_lower=0, recovery_upper=1, recovery_lower=0),),
+            },
+            [
+                ("alertLevels[0].staticUpper", "must not be given for a dynamic rule"),
+                ("alertLevels[0].staticLower", "must not be given for a dynamic rule"),
+                ("alertLevels[0].recoveryUpper", "must not be given for a dynamic rule"),
+                ("alertLevels[0].recoveryLower", "must not be given for a dynamic rule"),
+            ],
+        ),
+        ({**PERCENTAGE, "levels": (LevelDraft(severity="Warning", recovery_tolerance_percent=20),)}, []),
+        ({**STDDEV, "levels": (LevelDraft(severity="Warning"), LevelDraft(severity="Critical", stddev_multiplier=3))}, []),
+        (
+            {**STDDEV, "levels": (LevelDraft(severity="x", stddev_multiplier=9), LevelDraft(severity="Critical"))},
+            [("alertLevels[0].severity", "must be one of Warning, Critical")],
+        ),
+        (
+            {
+                **STDDEV,
+                "levels": (
+                    LevelDraft(severity="Warning"),
+                    LevelDraft(severity="Critical", stddev_multiplier=2),
+                    LevelDraft(severity="Critical"),
+                ),
+            },
+            [
+                ("alertLevels[2].severity", "must not be Critical twice"),
+                ("alertLevels[1].stddevMultiplier", "must not be below the Warning limit"),
+            ],
+        ),
+    ],
+)
+def test_check_rule_names_each_fault_of_a_dynamic_rule(draft: Build, changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    """Parameters are there, in range, nested by severity, and not narrower than those of recovery; equality is fine."""
+    assert find_faults(draft(**changes)) == expected
+
+
+STATIC = StrategyDraft(metric_key="cpu", type="Static", direction="Above", static_upper=1)
+DYNAMIC = StrategyDraft(metric_key="disk", type="Dynamic", threshold_mode="Envelope", direction="Both", tolerance_percent=10)
+
+
+def test_check_rule_accepts_compound_rules(draft: Build) -> None:
+    """Conditions of both types mix; the flat fields repeat the first one and there is one level."""
+    faults = Faults()
+    found = check_rule(draft(type="nonsense", conditions=(DYNAMIC, STATIC), condition_operator="Any"), faults)
+    assert not faults
+    assert found.is_compound
+    assert [(one.metric_key, one.type, one.threshold_mode) for one in found.conditions] == [
+        ("disk", RuleType.DYNAMIC, ThresholdMode.ENVELOPE),
+        ("cpu", RuleType.STATIC, None),
     ]
-    assert paths(draft(conditions=(good,) * 11)) == ["conditions", "conditions"]
+    assert (found.metric_key, found.type, found.tolerance_percent, found.static_upper) == ("disk", RuleType.DYNAMIC, 10, None)
+    assert (found.metric_keys, found.dynamic_metric_keys) == (("disk", "cpu"), ("disk",))
+    assert found.levels == (AlertLevel(0, Severity.WARNING),)
+    assert paths(draft(conditions=(STATIC,) * 10, levels=(LevelDraft(severity="Critical", trigger_count=3),))) == []
+
+
+@pytest.mark.parametrize(
+    ("conditions", "levels", "expected"),
+    [
+        ((STATIC,) * 11, (), ["conditions"]),
+        ((STATIC, replace(STATIC, static_upper=None)), (), ["conditions[1].staticUpper"]),
+        ((replace(STATIC, direction="Both", static_lower=2), STATIC), (), ["conditions[0].staticLower"]),
+        ((STATIC, replace(DYNAMIC, tolerance_percent=None)), (), ["conditions[1].tolerancePercent"]),
+        ((STATIC, replace(DYNAMIC, threshold_mode="Stddev")), (), ["conditions[1].stddevMultiplier"]),
+        ((STATIC, replace(DYNAMIC, threshold_mode=None)), (), ["conditions[1].thresholdMode"]),
+        ((replace(STATIC, threshold_mode="Stddev"), DYNAMIC), (), ["conditions[0].thresholdMode"]),
+        ((STATIC, StrategyDraft(metric_key="cpu")), (), ["conditions[1].type", "conditions[1].direction"]),
+        (
+            (STATIC, replace(DYNAMIC, tolerance_percent=-1, stddev_multiplier=-1, static_upper=float("inf"), scope={"": "x"})),
+            (),
+            [
+                "conditions[1].tolerancePercent",
+                "conditions[1].stddevMultiplier",
+                "conditions[1].staticUpper",
+                "conditions[1].scope",
+            ],
+        ),
+        (
+            (STATIC, DYNAMIC),
+            (LevelDraft(severity="Warning", static_upper=1, tolerance_percent=2), LevelDraft(severity="Critical", recovery_upper=1)),
+            ["alertLevels", "alertLevels[0].tolerancePercent", "alertLevels[0].staticUpper", "alertLevels[1].recoveryUpper"],
+        ),
+        (
+            (STATIC, DYNAMIC),
+            (LevelDraft(severity="Warning", recovery_tolerance_percent=1, recovery_stddev_multiplier=1),),
+            ["alertLevels[0].recoveryTolerancePercent", "alertLevels[0].recoveryStddevMultiplier"],
+        ),
+    ],
+)
+def test_check_rule_names_each_fault_of_a_compound_rule(
+    draft: Build, conditions: tuple[StrategyDraft, ...], levels: tuple[LevelDraft, ...], expected: list[str]
+) -> None:
+    """Each condition is complete by itself; the one level has no limits."""
+    assert paths(draft(conditions=conditions, levels=levels)) == expected

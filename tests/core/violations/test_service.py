@@ -10,7 +10,7 @@ from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.violations import service
-from lumetry_core.violations.model import Attachment, NewViolation, Violation, ViolationFilter
+from lumetry_core.violations.model import Attachment, NewViolation, RunAttachment, Violation, ViolationFilter
 
 Build = Callable[..., NewViolation]
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -138,3 +138,26 @@ async def test_lists_use_indexes(database: Database) -> None:
             plan = [row.detail for row in await tx.execute(text(f"EXPLAIN QUERY PLAN {query}"))]
             assert "USING INDEX" in plan[0]
             assert "USE TEMP B-TREE FOR ORDER BY" not in plan
+
+
+async def test_record_keeps_one_violation_per_analysis_and_tick(database: Database, breach: Callable[..., NewViolation]) -> None:
+    """One point may be judged at several ticks and by several analyses; the same tick of an analysis is recorded once."""
+    detected = [
+        breach(rule_id=None, rule_name=None, analysis=analysis, tick_time=breach(minute).time, alert_id=None)
+        for analysis in ("peer_deviation", "baseline_deviation")
+        for minute in (1, 2)
+    ]
+    async with database.write() as tx:
+        await service.record(tx, 7, detected)
+        await service.record(tx, 7, [*detected, breach()])
+        await service.attach_runs(tx, 7, [RunAttachment("cpu", "peer_deviation", "host.id=a", breach(2).time, 5)])
+        await service.attach_runs(tx, 7, [RunAttachment("cpu", "peer_deviation", "host.id=a", breach(1).time, 6)])
+        found = await service.list_violations(tx, 7, ViolationFilter())
+        loose = await service.recent_unattached(tx, 7, breach().time)
+    assert sorted((each.analysis or "", each.tick_time, each.alert_id) for each in found if each.analysis) == [
+        ("baseline_deviation", breach(1).time, None),
+        ("baseline_deviation", breach(2).time, None),
+        ("peer_deviation", breach(1).time, 6),
+        ("peer_deviation", breach(2).time, 5),
+    ]
+    assert [each.rule_id for each in loose] == [1]

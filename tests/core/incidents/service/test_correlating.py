@@ -5,14 +5,17 @@ from datetime import timedelta
 import msgspec
 import pytest
 
+from lumetry_core.access.service.settings import update_settings
+from lumetry_core.access.settings import OrganizationSettings, SettingsChange
 from lumetry_core.alerts.model import Closing, Eligibility, Escalation, Trigger
 from lumetry_core.alerts.service.reading import find_alerts
 from lumetry_core.alerts.service.transitions import add_violations, close_by_recovery, escalate
 from lumetry_core.alerts.store.alerts import update_alerts
-from lumetry_core.incidents.model import Incident, Settings
+from lumetry_core.incidents.model import Incident, JoinReason, Settings
 from lumetry_core.incidents.service.correlating import correlate_waiting
 from lumetry_core.incidents.store.members import find_present_members
 from lumetry_core.rules.model import Severity
+from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.events import read_after
 from lumetry_core.runtime.queue import claim, enqueue
@@ -239,3 +242,24 @@ async def test_correlate_waiting_leaves_out_suppressed_alerts(database: Database
         await update_alerts(tx, ORGANIZATION, {alert.id: {"incident_eligibility": Eligibility.MAINTENANCE_SUPPRESSED}})
     await correlate_all(database)
     assert await read_incidents() == []
+
+
+async def test_correlate_waiting_looks_as_far_as_its_organization_wants(database: Database) -> None:
+    """An organization's own window counts more than the deployment's, which stays that of others."""
+    change = SettingsChange({"correlation_window_minutes": 5})
+    async with database.write() as tx:
+        await update_settings(tx, system_caller(ORGANIZATION), change, OrganizationSettings(), NOW)
+    joined = []
+    for organization_id in (ORGANIZATION, ORGANIZATION + 1):
+        openings = (an_opening(1, "srv-1"), an_opening(2, "srv-1", start_time=NOW + timedelta(minutes=6)))
+        alerts = await open_some(database, *openings, organization_id=organization_id)
+        await correlate_all(database)
+        async with database.read() as tx:
+            members = await find_present_members(tx, organization_id, {alert.id for alert in alerts})
+        joined += [(members[alert.id].joining.reason, members[alert.id].joining.window) for alert in alerts]
+    assert joined == [
+        (JoinReason.OPENED, timedelta(minutes=5)),
+        (JoinReason.ACTIVE_MEMBER_MATCH, timedelta(minutes=5)),
+        (JoinReason.OPENED, timedelta(minutes=30)),
+        (JoinReason.WINDOW_MATCH, timedelta(minutes=30)),
+    ]

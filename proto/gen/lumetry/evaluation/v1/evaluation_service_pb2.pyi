@@ -86,7 +86,7 @@ class EvaluationJob(_message.Message):
     dimension_key: _builtins.str
     """Member of the point; absent when the job holds several or the metric is single."""
     attempt_count: _builtins.int
-    """Evaluations tried so far."""
+    """Evaluations tried so far; since it was put back, of a job that had failed."""
     last_error: _builtins.str
     """Why the last attempt failed; absent when none did."""
     @_builtins.property
@@ -313,3 +313,49 @@ class GetEvaluationJobResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetEvaluationJobResponse: _TypeAlias = GetEvaluationJobResponse  # noqa: Y015
+
+@_typing.final
+class RetryEvaluationJobRequest(_message.Message):
+    """Asks to try a failed job again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The job."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryEvaluationJobRequest: _TypeAlias = RetryEvaluationJobRequest  # noqa: Y015
+
+@_typing.final
+class RetryEvaluationJobResponse(_message.Message):
+    """Carries the job, which waits."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    JOB_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def job(self) -> Global___EvaluationJob:
+        """As queued."""
+
+    def __init__(
+        self,
+        *,
+        job: Global___EvaluationJob | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["job", b"job"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryEvaluationJobResponse: _TypeAlias = RetryEvaluationJobResponse  # noqa: Y015

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class EvaluationServiceStub:
-    """Shows the jobs that accepted batches become.
+    """Shows the jobs that accepted batches become, and lets failed ones be tried again.
     """
 
     def __init__(self, channel):
@@ -50,10 +50,15 @@ class EvaluationServiceStub:
                 request_serializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetEvaluationJobRequest.SerializeToString,
                 response_deserializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetEvaluationJobResponse.FromString,
                 _registered_method=True)
+        self.RetryEvaluationJob = channel.unary_unary(
+                '/lumetry.evaluation.v1.EvaluationService/RetryEvaluationJob',
+                request_serializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RetryEvaluationJobRequest.SerializeToString,
+                response_deserializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RetryEvaluationJobResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluationServiceServicer:
-    """Shows the jobs that accepted batches become.
+    """Shows the jobs that accepted batches become, and lets failed ones be tried again.
     """
 
     def SummarizeEvaluationJobs(self, request, context):
@@ -78,6 +83,14 @@ class EvaluationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RetryEvaluationJob(self, request, context):
+        """Puts a terminally failed job back to the queue, with all its attempts before it. It is judged by the rules that are then in force.
+        Fails with NOT_FOUND; with CONFLICT when the job has not failed, or when its points are no longer there to be judged.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvaluationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     request_deserializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetEvaluationJobRequest.FromString,
                     response_serializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetEvaluationJobResponse.SerializeToString,
             ),
+            'RetryEvaluationJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryEvaluationJob,
+                    request_deserializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RetryEvaluationJobRequest.FromString,
+                    response_serializer=lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RetryEvaluationJobResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'lumetry.evaluation.v1.EvaluationService', rpc_method_handlers)
@@ -105,7 +123,7 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class EvaluationService:
-    """Shows the jobs that accepted batches become.
+    """Shows the jobs that accepted batches become, and lets failed ones be tried again.
     """
 
     @staticmethod
@@ -179,6 +197,33 @@ class EvaluationService:
             '/lumetry.evaluation.v1.EvaluationService/GetEvaluationJob',
             lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetEvaluationJobRequest.SerializeToString,
             lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.GetEvaluationJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryEvaluationJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.evaluation.v1.EvaluationService/RetryEvaluationJob',
+            lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RetryEvaluationJobRequest.SerializeToString,
+            lumetry_dot_evaluation_dot_v1_dot_evaluation__service__pb2.RetryEvaluationJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

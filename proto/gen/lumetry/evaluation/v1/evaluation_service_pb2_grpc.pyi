@@ -13,7 +13,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class EvaluationServiceStub:
-    """Shows the jobs that accepted batches become."""
+    """Shows the jobs that accepted batches become, and lets failed ones be tried again."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SummarizeEvaluationJobs: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.SummarizeEvaluationJobsRequest, _evaluation_service_pb2.SummarizeEvaluationJobsResponse]
@@ -24,9 +24,13 @@ class EvaluationServiceStub:
     """Reads one job: the receipt of an ingestion. Callers without CanViewAlerts see only jobs of their own credential.
     Fails with NOT_FOUND, PERMISSION_DENIED.
     """
+    RetryEvaluationJob: _aio.UnaryUnaryMultiCallable[_evaluation_service_pb2.RetryEvaluationJobRequest, _evaluation_service_pb2.RetryEvaluationJobResponse]
+    """Puts a terminally failed job back to the queue, with all its attempts before it. It is judged by the rules that are then in force.
+    Fails with NOT_FOUND; with CONFLICT when the job has not failed, or when its points are no longer there to be judged.
+    """
 
 class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Shows the jobs that accepted batches become."""
+    """Shows the jobs that accepted batches become, and lets failed ones be tried again."""
 
     @_abc_1.abstractmethod
     def SummarizeEvaluationJobs(
@@ -52,6 +56,16 @@ class EvaluationServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _abc.Awaitable[_evaluation_service_pb2.GetEvaluationJobResponse]:
         """Reads one job: the receipt of an ingestion. Callers without CanViewAlerts see only jobs of their own credential.
         Fails with NOT_FOUND, PERMISSION_DENIED.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryEvaluationJob(
+        self,
+        request: _evaluation_service_pb2.RetryEvaluationJobRequest,
+        context: _aio.ServicerContext[_evaluation_service_pb2.RetryEvaluationJobRequest, _abc.Awaitable[_evaluation_service_pb2.RetryEvaluationJobResponse]],
+    ) -> _abc.Awaitable[_evaluation_service_pb2.RetryEvaluationJobResponse]:
+        """Puts a terminally failed job back to the queue, with all its attempts before it. It is judged by the rules that are then in force.
+        Fails with NOT_FOUND; with CONFLICT when the job has not failed, or when its points are no longer there to be judged.
         """
 
 def add_EvaluationServiceServicer_to_server(servicer: EvaluationServiceServicer, server: _aio.Server) -> None: ...

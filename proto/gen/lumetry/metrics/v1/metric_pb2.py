@@ -23,17 +23,18 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from lumetry.metrics.v1 import fleet_contract_pb2 as lumetry_dot_metrics_dot_v1_dot_fleet__contract__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flumetry/metrics/v1/metric.proto\x12\x12lumetry.metrics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xab\x04\n\x06Metric\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nmetric_key\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0c\n\x04unit\x18\x05 \x01(\t\x12\x13\n\x0bmetric_type\x18\x06 \x01(\t\x12\x11\n\tnamespace\x18\x07 \x01(\t\x12\x17\n\x0fmanagement_mode\x18\x08 \x01(\t\x12\x16\n\x0e\x63\x61talog_source\x18\t \x01(\t\x12\x18\n\x10multidimensional\x18\n \x01(\x08\x12\x16\n\x0e\x64imension_keys\x18\x0b \x03(\t\x12\x11\n\tis_active\x18\x0c \x01(\x08\x12\x33\n\x0b\x64\x61ta_status\x18\r \x01(\x0e\x32\x1e.lumetry.metrics.v1.DataStatus\x12\x13\n\x0bsync_status\x18\x0e \x01(\t\x12\x14\n\x0cis_evaluable\x18\x0f \x01(\x08\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_sync_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_ingest_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp*\x8b\x01\n\nDataStatus\x12\x1b\n\x17\x44\x41TA_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x41TA_STATUS_PENDING\x10\x01\x12\x16\n\x12\x44\x41TA_STATUS_ACTIVE\x10\x02\x12\x15\n\x11\x44\x41TA_STATUS_STALE\x10\x03\x12\x18\n\x14\x44\x41TA_STATUS_INACTIVE\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1flumetry/metrics/v1/metric.proto\x12\x12lumetry.metrics.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\'lumetry/metrics/v1/fleet_contract.proto\"\xa4\x05\n\x06Metric\x12\n\n\x02id\x18\x01 \x01(\x03\x12\x12\n\nmetric_key\x18\x02 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0c\n\x04unit\x18\x05 \x01(\t\x12\x13\n\x0bmetric_type\x18\x06 \x01(\t\x12\x11\n\tnamespace\x18\x07 \x01(\t\x12\x17\n\x0fmanagement_mode\x18\x08 \x01(\t\x12\x16\n\x0e\x63\x61talog_source\x18\t \x01(\t\x12\x18\n\x10multidimensional\x18\n \x01(\x08\x12\x16\n\x0e\x64imension_keys\x18\x0b \x03(\t\x12\x11\n\tis_active\x18\x0c \x01(\x08\x12\x33\n\x0b\x64\x61ta_status\x18\r \x01(\x0e\x32\x1e.lumetry.metrics.v1.DataStatus\x12\x13\n\x0bsync_status\x18\x0e \x01(\t\x12\x14\n\x0cis_evaluable\x18\x0f \x01(\x08\x12/\n\x0b\x63reate_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0elast_sync_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10last_ingest_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0b\x65ntity_type\x18\x14 \x01(\t\x12\x19\n\x11\x65ntity_identifier\x18\x15 \x01(\t\x12\x15\n\rmetadata_json\x18\x16 \x01(\t\x12\x30\n\x05\x66leet\x18\x17 \x01(\x0b\x32!.lumetry.metrics.v1.FleetContract*\x8b\x01\n\nDataStatus\x12\x1b\n\x17\x44\x41TA_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13\x44\x41TA_STATUS_PENDING\x10\x01\x12\x16\n\x12\x44\x41TA_STATUS_ACTIVE\x10\x02\x12\x15\n\x11\x44\x41TA_STATUS_STALE\x10\x03\x12\x18\n\x14\x44\x41TA_STATUS_INACTIVE\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumetry.metrics.v1.metric_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DATASTATUS']._serialized_start=647
-  _globals['_DATASTATUS']._serialized_end=786
-  _globals['_METRIC']._serialized_start=89
-  _globals['_METRIC']._serialized_end=644
+  _globals['_DATASTATUS']._serialized_start=809
+  _globals['_DATASTATUS']._serialized_end=948
+  _globals['_METRIC']._serialized_start=130
+  _globals['_METRIC']._serialized_end=806
 # @@protoc_insertion_point(module_scope)

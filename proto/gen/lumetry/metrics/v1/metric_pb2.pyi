@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from lumetry.metrics.v1 import fleet_contract_pb2 as _fleet_contract_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -77,12 +78,16 @@ class Metric(_message.Message):
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     LAST_SYNC_TIME_FIELD_NUMBER: _builtins.int
     LAST_INGEST_TIME_FIELD_NUMBER: _builtins.int
+    ENTITY_TYPE_FIELD_NUMBER: _builtins.int
+    ENTITY_IDENTIFIER_FIELD_NUMBER: _builtins.int
+    METADATA_JSON_FIELD_NUMBER: _builtins.int
+    FLEET_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Number of the definition, positive."""
     metric_key: _builtins.str
     """Identity within the organization; equal to the name under which points arrive."""
     display_name: _builtins.str
-    """Name for people; empty: the key serves."""
+    """Name for people; the key unless people gave another."""
     description: _builtins.str
     """Text for people; empty when unknown."""
     unit: _builtins.str
@@ -90,7 +95,7 @@ class Metric(_message.Message):
     metric_type: _builtins.str
     """`gauge`, `counter` or `histogram`."""
     namespace: _builtins.str
-    """Logical grouping, as given by the first point."""
+    """Logical grouping, as given by people or the first point."""
     management_mode: _builtins.str
     """`EXTERNALLY_MANAGED` or `LUMETRY_MANAGED`."""
     catalog_source: _builtins.str
@@ -105,6 +110,12 @@ class Metric(_message.Message):
     """Freshness of the metadata: `SYNCED`, `PENDING`, `STALE` or `FAILED`."""
     is_evaluable: _builtins.bool
     """True when rules can target the metric: active and with data status ACTIVE."""
+    entity_type: _builtins.str
+    """What is measured, for example `HOST`; empty when unknown."""
+    entity_identifier: _builtins.str
+    """Which one is measured; empty when unknown."""
+    metadata_json: _builtins.str
+    """A JSON object of people's; empty: none. `MetricService.ListMetrics` leaves it out."""
     @_builtins.property
     def dimension_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Label names that separate the members of a multidimensional metric, ascending by code point."""
@@ -124,6 +135,10 @@ class Metric(_message.Message):
     @_builtins.property
     def last_ingest_time(self) -> _timestamp_pb2.Timestamp:
         """When the newest point was accepted; absent before the first; refreshed about once a minute."""
+
+    @_builtins.property
+    def fleet(self) -> _fleet_contract_pb2.FleetContract:
+        """How the members are compared. `MetricService.ListMetrics` leaves it out."""
 
     def __init__(
         self,
@@ -147,10 +162,14 @@ class Metric(_message.Message):
         update_time: _timestamp_pb2.Timestamp | None = ...,
         last_sync_time: _timestamp_pb2.Timestamp | None = ...,
         last_ingest_time: _timestamp_pb2.Timestamp | None = ...,
+        entity_type: _builtins.str = ...,
+        entity_identifier: _builtins.str = ...,
+        metadata_json: _builtins.str = ...,
+        fleet: _fleet_contract_pb2.FleetContract | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "last_ingest_time", b"last_ingest_time", "last_sync_time", b"last_sync_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "fleet", b"fleet", "last_ingest_time", b"last_ingest_time", "last_sync_time", b"last_sync_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_source", b"catalog_source", "create_time", b"create_time", "data_status", b"data_status", "description", b"description", "dimension_keys", b"dimension_keys", "display_name", b"display_name", "id", b"id", "is_active", b"is_active", "is_evaluable", b"is_evaluable", "last_ingest_time", b"last_ingest_time", "last_sync_time", b"last_sync_time", "management_mode", b"management_mode", "metric_key", b"metric_key", "metric_type", b"metric_type", "multidimensional", b"multidimensional", "namespace", b"namespace", "sync_status", b"sync_status", "unit", b"unit", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["catalog_source", b"catalog_source", "create_time", b"create_time", "data_status", b"data_status", "description", b"description", "dimension_keys", b"dimension_keys", "display_name", b"display_name", "entity_identifier", b"entity_identifier", "entity_type", b"entity_type", "fleet", b"fleet", "id", b"id", "is_active", b"is_active", "is_evaluable", b"is_evaluable", "last_ingest_time", b"last_ingest_time", "last_sync_time", b"last_sync_time", "management_mode", b"management_mode", "metadata_json", b"metadata_json", "metric_key", b"metric_key", "metric_type", b"metric_type", "multidimensional", b"multidimensional", "namespace", b"namespace", "sync_status", b"sync_status", "unit", b"unit", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -31,12 +31,22 @@ class Rule(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     CREATED_BY_FIELD_NUMBER: _builtins.int
+    BASELINE_STATE_FIELD_NUMBER: _builtins.int
+    PAUSE_REASON_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Positive number, given by the core."""
     metric_display_name: _builtins.str
-    """Display name of the watched metric."""
+    """Display name of the watched metric; of a compound rule that of the first condition."""
     created_by: _builtins.int
     """User who made the rule; absent for system-made rules."""
+    baseline_state: _builtins.str
+    """How far the baselines are that the rule compares with: `Learning` until the first one of each dynamic condition's metric has been
+    learned from stored points, then `Ready`. Absent: no condition is dynamic.
+    """
+    pause_reason: _builtins.str
+    """Why the active rule judges nothing at present: which of its metrics are not evaluable, e.g. `metric cpu.load is INACTIVE`.
+    Absent: it is not paused, or not active.
+    """
     @_builtins.property
     def definition(self) -> Global___RuleDefinition:
         """The definition as last written, with every default filled in."""
@@ -58,20 +68,36 @@ class Rule(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         created_by: _builtins.int | None = ...,
+        baseline_state: _builtins.str | None = ...,
+        pause_reason: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_created_by", b"_created_by", "create_time", b"create_time", "created_by", b"created_by", "definition", b"definition", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_baseline_state", b"_baseline_state", "_created_by", b"_created_by", "_pause_reason", b"_pause_reason", "baseline_state", b"baseline_state", "create_time", b"create_time", "created_by", b"created_by", "definition", b"definition", "pause_reason", b"pause_reason", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_created_by", b"_created_by", "create_time", b"create_time", "created_by", b"created_by", "definition", b"definition", "id", b"id", "metric_display_name", b"metric_display_name", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_baseline_state", b"_baseline_state", "_created_by", b"_created_by", "_pause_reason", b"_pause_reason", "baseline_state", b"baseline_state", "create_time", b"create_time", "created_by", b"created_by", "definition", b"definition", "id", b"id", "metric_display_name", b"metric_display_name", "pause_reason", b"pause_reason", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__baseline_state: _TypeAlias = _typing.Literal["baseline_state"]  # noqa: Y015
+    _WhichOneofArgType__baseline_state: _TypeAlias = _typing.Literal["_baseline_state", b"_baseline_state"]  # noqa: Y015
     _WhichOneofReturnType__created_by: _TypeAlias = _typing.Literal["created_by"]  # noqa: Y015
     _WhichOneofArgType__created_by: _TypeAlias = _typing.Literal["_created_by", b"_created_by"]  # noqa: Y015
+    _WhichOneofReturnType__pause_reason: _TypeAlias = _typing.Literal["pause_reason"]  # noqa: Y015
+    _WhichOneofArgType__pause_reason: _TypeAlias = _typing.Literal["_pause_reason", b"_pause_reason"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__baseline_state) -> _WhichOneofReturnType__baseline_state | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__created_by) -> _WhichOneofReturnType__created_by | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__pause_reason) -> _WhichOneofReturnType__pause_reason | None: ...
 
 Global___Rule: _TypeAlias = Rule  # noqa: Y015
 
 @_typing.final
 class RuleDefinition(_message.Message):
-    """The writable part of a rule. Absent fields take the defaults stated here."""
+    """The writable part of a rule. Absent fields take the defaults stated here.
+
+    The strategy (what is compared with what) stands in `metric_key`, `type`, `threshold_mode`, `direction`, `tolerance_percent`,
+    `stddev_multiplier`, `static_upper`, `static_lower` and `scope`, or in `conditions`. Answers carry both: the flat fields repeat the
+    first condition, and a plain rule has one condition made of the flat fields.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -124,27 +150,32 @@ class RuleDefinition(_message.Message):
     status: _builtins.str
     """`Active` (default), `Disabled` or `Draft`. Only active rules are evaluated."""
     metric_key: _builtins.str
-    """Key of the watched metric. Required; must be evaluable."""
+    """Key of the watched metric. Required; must be evaluable, unless the rule watches it already."""
     type: _builtins.str
-    """`Static` or `Dynamic`. Required."""
+    """`Static` (fixed limits) or `Dynamic` (limits drawn from a baseline). Required."""
     threshold_mode: _builtins.str
-    """`Percentage`, `Stddev` or `Envelope` for `Dynamic`; absent for `Static`."""
+    """How a dynamic rule draws its limits: `Percentage` (mean plus or minus `tolerance_percent` of it), `Stddev` (mean plus or minus
+    `stddev_multiplier` standard deviations) or `Envelope` (least and largest value, widened by `tolerance_percent`).
+    Required for `Dynamic`, absent for `Static`.
+    """
     window_minutes: _builtins.int
-    """Evaluation and baseline window in minutes, 1 to 1440. Absent: 5."""
+    """Minutes, 1 to 1440, absent: 5. Of the baseline those around a point's minute of the week that are pooled; of a compound rule how
+    old the newest point of a condition may be.
+    """
     tolerance_percent: _builtins.float
-    """Percent, 0 or more."""
+    """Percent, 0 or more. Needed for `Percentage` and `Envelope` unless each level brings its own; ignored otherwise."""
     stddev_multiplier: _builtins.float
-    """Above 0."""
+    """Above 0. Needed for `Stddev` unless each level brings its own; ignored otherwise."""
     direction: _builtins.str
     """`Above`, `Below` or `Both`: which limits count. Required."""
     static_upper: _builtins.float
-    """A value above it breaches (`Above`, `Both`)."""
+    """A value above it breaches. Needed for `Static` with `Above` or `Both` unless each level brings its own."""
     static_lower: _builtins.float
-    """A value below it breaches (`Below`, `Both`)."""
+    """A value below it breaches. Needed for `Static` with `Below` or `Both` unless each level brings its own; not above `static_upper`."""
     baseline_profile_id: _builtins.int
-    """Baseline profile; absent: the default one."""
+    """Baseline profile, which must exist; absent: the default one."""
     condition_operator: _builtins.str
-    """`All` (default) or `Any`."""
+    """`All` (default: an alarm while every condition is breached) or `Any` (while at least one is)."""
     auto_recover: _builtins.bool
     """False: alerts are closed by people only. Absent: true."""
     alerting_profile_id: _builtins.int
@@ -155,11 +186,13 @@ class RuleDefinition(_message.Message):
 
     @_builtins.property
     def conditions(self) -> _containers.RepeatedCompositeFieldContainer[Global___RuleCondition]:
-        """None or one: the flat fields (or the one) make a plain rule. 2 to 10: a compound rule."""
+        """None or one: the flat fields, or the one, make a plain rule. 2 to 10: a compound rule, evaluated in cycles. Given, they replace the
+        flat strategy fields.
+        """
 
     @_builtins.property
     def alert_levels(self) -> _containers.RepeatedCompositeFieldContainer[Global___AlertLevel]:
-        """At most one per severity. Empty: one `Warning` level with the defaults."""
+        """At most one per severity; one in all, without limits of its own, in a compound rule. Empty: one `Warning` level with the defaults."""
 
     def __init__(
         self,
@@ -246,7 +279,7 @@ Global___RuleDefinition: _TypeAlias = RuleDefinition  # noqa: Y015
 
 @_typing.final
 class RuleCondition(_message.Message):
-    """One condition of a rule; fields as in RuleDefinition."""
+    """One condition of a rule; fields as in RuleDefinition. In a compound rule each has all limits that its strategy needs."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -284,7 +317,7 @@ class RuleCondition(_message.Message):
     type: _builtins.str
     """`Static` or `Dynamic`."""
     threshold_mode: _builtins.str
-    """Mode of a dynamic condition."""
+    """`Percentage`, `Stddev` or `Envelope` of a dynamic condition."""
     direction: _builtins.str
     """`Above`, `Below` or `Both`."""
     tolerance_percent: _builtins.float
@@ -369,21 +402,25 @@ class AlertLevel(_message.Message):
     recovery_minutes: _builtins.int
     """Minutes without a point that is not clear, 0 to 1440. Absent: 5."""
     tolerance_percent: _builtins.float
-    """Replaces the rule's value for this level."""
+    """Replaces the rule's value for this level. `Critical` not below `Warning`."""
     stddev_multiplier: _builtins.float
-    """Replaces the rule's value for this level."""
+    """Replaces the rule's value for this level. `Critical` not below `Warning`."""
     static_upper: _builtins.float
-    """Replaces the rule's value for this level."""
+    """Replaces the rule's value for this level, of `Static` alone. `Critical` not below `Warning`."""
     static_lower: _builtins.float
-    """Replaces the rule's value for this level."""
+    """Replaces the rule's value for this level, of `Static` alone. `Critical` not above `Warning`."""
     recovery_upper: _builtins.float
-    """A point above it is not clear. Absent: the breach limit."""
+    """A point above it is not clear, `Static` alone. Not above the breach limit; absent: the breach limit."""
     recovery_lower: _builtins.float
-    """A point below it is not clear. Absent: the breach limit."""
+    """A point below it is not clear, `Static` alone. Not below the breach limit; absent: the breach limit."""
     recovery_tolerance_percent: _builtins.float
-    """Narrower band for `Percentage` and `Envelope`."""
+    """Percent of the band outside of which a point is not clear, `Percentage` and `Envelope` alone, 0 or more. Not above
+    the breach tolerance; absent: that tolerance.
+    """
     recovery_stddev_multiplier: _builtins.float
-    """Narrower band for `Stddev`."""
+    """Multiplier of the band outside of which a point is not clear, `Stddev` alone, above 0. Not above the breach
+    multiplier; absent: that multiplier.
+    """
     def __init__(
         self,
         *,

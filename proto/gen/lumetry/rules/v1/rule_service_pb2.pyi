@@ -176,7 +176,7 @@ class ListRulesRequest(_message.Message):
     PAGE_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     search: _builtins.str
-    """Part of name, metric key, status, type or threshold mode, ignoring case. Empty: all."""
+    """Part of name, status, or any condition's metric key, type or threshold mode, ignoring case. Empty: all."""
     status: _builtins.str
     """Keeps one status, ignoring case. Empty: all."""
     page: _builtins.int

@@ -67,7 +67,7 @@ class RuleServiceServicer:
     """
 
     def CreateRule(self, request, context):
-        """Creates a rule; it judges points evaluated from now on.
+        """Creates a rule; it judges points evaluated from now on, a dynamic one once its baselines are learned.
         Fails with VALIDATION_FAILED, naming every fault by its path.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -17,7 +17,7 @@ class RuleServiceStub:
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRule: _aio.UnaryUnaryMultiCallable[_rule_service_pb2.CreateRuleRequest, _rule_service_pb2.CreateRuleResponse]
-    """Creates a rule; it judges points evaluated from now on.
+    """Creates a rule; it judges points evaluated from now on, a dynamic one once its baselines are learned.
     Fails with VALIDATION_FAILED, naming every fault by its path.
     """
     UpdateRule: _aio.UnaryUnaryMultiCallable[_rule_service_pb2.UpdateRuleRequest, _rule_service_pb2.UpdateRuleResponse]
@@ -40,7 +40,7 @@ class RuleServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _rule_service_pb2.CreateRuleRequest,
         context: _aio.ServicerContext[_rule_service_pb2.CreateRuleRequest, _abc.Awaitable[_rule_service_pb2.CreateRuleResponse]],
     ) -> _abc.Awaitable[_rule_service_pb2.CreateRuleResponse]:
-        """Creates a rule; it judges points evaluated from now on.
+        """Creates a rule; it judges points evaluated from now on, a dynamic one once its baselines are learned.
         Fails with VALIDATION_FAILED, naming every fault by its path.
         """
 

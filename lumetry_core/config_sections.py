@@ -1,0 +1,150 @@
+"""The parts of the configuration that no area keeps: their fields are TOML keys and variables, their ranges are those of the contracts."""
+
+from dataclasses import dataclass
+
+from lumetry_core.access.settings import SETTINGS
+from lumetry_core.logs.model import Settings as LogSettings
+
+
+def require_at_least(section: object, least: int, *names: str) -> None:
+    """Raises ValueError for the first field that is below its range."""
+    for name in names:
+        if getattr(section, name) < least:
+            raise ValueError(f"{name} must be at least {least}")
+
+
+def require_cycle(section: object, *names: str) -> None:
+    """Raises ValueError for the first field in seconds that is outside what a cycle may take."""
+    for name in names:
+        if not 10 <= getattr(section, name) <= 600:
+            raise ValueError(f"{name} must be between 10 and 600")
+
+
+def require_ranges(section: object, name: str) -> None:
+    """Raises ValueError for the first field that is outside the range of the organizations' setting for which it is the default.
+
+    Args:
+        section: Its fields are the keys of settings; 0 stands for off.
+        name: The contract's name of the section.
+    """
+    for setting in SETTINGS:
+        if setting.section == name:
+            value = getattr(section, setting.key)
+            fault = setting.find_fault(None if setting.can_be_off and value == 0 else value)
+            if fault is not None:
+                raise ValueError(f"{setting.key} {fault}")
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSection:
+    """How much may wait."""
+
+    max_queued_points: int = 5_000_000
+    """Above it ingestion answers 503."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 10_000, "max_queued_points")
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSection:
+    """When points are late and how often compound rules are judged."""
+
+    grace_seconds: int = 120
+    """How far behind its series a point of an organization that does not set it may be."""
+    compound_cycle_seconds: int = 60
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "evaluation")
+        require_cycle(self, "compound_cycle_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSection:
+    """How the catalog of organizations that do not set it ages."""
+
+    stale_after_hours: int = 24
+    """A metric without a point for so long is stale."""
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "catalog")
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSection:
+    """How often members of fleets are compared, and when they are missing; the latter for organizations that do not set it."""
+
+    tick_seconds: int = 60
+    staleness_seconds: int = 180
+    """A member without a point for so long takes no part."""
+    member_gone_minutes: int = 60
+    """A member without a point for so long has left its fleet."""
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "fleet")
+        require_cycle(self, "tick_seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentsSection:
+    """What becomes of incidents after their resolution, in organizations that do not set it (contract lumetry 11.5)."""
+
+    reopen_settle_minutes: int = 10
+    reopen_horizon_minutes: int = 60
+    """0: never reopen."""
+    persistence_threshold_minutes: int = 120
+    auto_resolve_after_minutes: int = 0
+    """0: never by itself."""
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "incidents")
+
+
+@dataclass(frozen=True, slots=True)
+class AgentsSection:
+    """What host agents of organizations that do not set it may send."""
+
+    max_series: int = 2000
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "agents")
+
+
+@dataclass(frozen=True, slots=True)
+class LogsSection:
+    """How much logging clients may send (contract logs 1.7)."""
+
+    key_rpm: int = 1800
+    """Requests per minute and credential; 0: no limit."""
+    org_rpm: int = 6000
+    """Requests per minute and organization; 0: no limit."""
+    max_batch: int = 1000
+    """Entries of one push."""
+    retention_days: int = 30
+    """How long entries are kept in projects that do not say."""
+    dedupe_seconds: int = 0
+    """For so long an identical batch is taken as a repetition; 0: never."""
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 0, "key_rpm", "org_rpm")
+        self.of_area()
+
+    def of_area(self) -> LogSettings:
+        """What the logs area wants to know. Raises ValueError."""
+        return LogSettings(self.max_batch, self.retention_days, self.dedupe_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionSection:
+    """How long things are kept, in days."""
+
+    points_days: int = 35
+    five_minute_days: int = 90
+    hour_days: int = 400
+    max_point_bytes: int = 0
+    """Above it the oldest points are dropped; 0: no cap."""
+    audit_days: int = 400
+
+    def __post_init__(self) -> None:
+        require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "audit_days")
+        require_at_least(self, 0, "max_point_bytes")

@@ -1,0 +1,54 @@
+"""MetricBindingService."""
+
+from typing import Any
+
+import grpc
+
+from lumetry.metrics.v1 import metric_binding_pb2
+from lumetry.metrics.v1 import metric_binding_service_pb2 as pb
+from lumetry.metrics.v1.metric_binding_service_pb2_grpc import MetricBindingServiceServicer
+from lumetry_core.metrics.binding import MetricBinding
+from lumetry_core.metrics.service import bindings
+from lumetry_core.runtime.clock import Clock
+from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.timestamps import encode_time
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class MetricBindingServicer(MetricBindingServiceServicer):
+    """See `lumetry.metrics.v1.MetricBindingService`."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def ListMetricBindings(self, request: pb.ListMetricBindingsRequest, context: Context) -> pb.ListMetricBindingsResponse:
+        """See the proto."""
+        async with self._database.read() as tx:
+            found = await bindings.list_bindings(tx, current_caller(), request.metric_key)
+        return pb.ListMetricBindingsResponse(bindings=[write_binding(binding) for binding in found])
+
+    async def CreateMetricBinding(self, request: pb.CreateMetricBindingRequest, context: Context) -> pb.CreateMetricBindingResponse:
+        """See the proto."""
+        async with self._database.write() as tx:
+            added = await bindings.bind(tx, current_caller(), request.metric_key, request.node_id, dict(request.labels), self._clock.now())
+        return pb.CreateMetricBindingResponse(binding=write_binding(added))
+
+    async def DeleteMetricBinding(self, request: pb.DeleteMetricBindingRequest, context: Context) -> pb.DeleteMetricBindingResponse:
+        """See the proto."""
+        async with self._database.write() as tx:
+            await bindings.unbind(tx, current_caller(), request.metric_key, request.id, self._clock.now())
+        return pb.DeleteMetricBindingResponse()
+
+
+def write_binding(binding: MetricBinding) -> metric_binding_pb2.MetricBinding:
+    """A binding as its message; nodes have no names yet."""
+    return metric_binding_pb2.MetricBinding(
+        id=binding.id,
+        metric_key=binding.metric_key,
+        node_id=binding.node_id,
+        labels=binding.labels,
+        create_time=encode_time(binding.create_time),
+    )
