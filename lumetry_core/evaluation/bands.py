@@ -21,9 +21,6 @@ from lumetry_core.evaluation.state import EvaluationState
 from lumetry_core.evaluation.survey import Chunk, Sights
 from lumetry_core.metrics.model import Floats, Integers
 
-SAFE_MS = 6 * 86_400_000
-"""Points closer together than this do not meet in a pool by way of the week."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Band:
@@ -76,13 +73,17 @@ class Drawn:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lesson:
-    """The points of a chunk on one baseline, ascending by time; none is a repetition."""
+    """The points of a chunk on one baseline, ascending by the time at which they are judged; none is a repetition.
+
+    A point on time is judged by what is known at its own time, a late one by what was known at the newest time before it.
+    """
 
     positions: Integers
     members: Integers
     times: Integers
     values: Floats
     rows: Integers
+    judged: Integers
     is_late: NDArray[np.bool_]
     breached: NDArray[np.bool_]
     """Found abnormal by a rule so far; written while limits are drawn."""
@@ -103,12 +104,14 @@ def lessons(state: EvaluationState, chunk: Chunk, sights: Sights) -> dict[int, L
     usable = state.learned_metric[chunk.rows] != 0
     usable[sights.repeated] = False
     positions = np.flatnonzero(usable)
-    late = [seen.position for sightings in sights.of_slot.values() for seen in sightings if seen.is_late]
+    late = [(seen.position, seen.newest) for sightings in sights.of_slot.values() for seen in sightings if seen.is_late]
     is_late = np.zeros(len(chunk.rows), np.bool_)
-    is_late[late] = True
+    judged = chunk.times.copy()
+    for position, newest in late:
+        is_late[position], judged[position] = True, newest
     rows = chunk.rows[positions]
     metric_ids = state.learned_metric[rows]
-    order = np.lexsort((positions, chunk.times[positions], metric_ids))
+    order = np.lexsort((positions, chunk.times[positions], judged[positions], metric_ids))
     positions, metric_ids = positions[order], metric_ids[order]
     found: dict[int, Lesson] = {}
     if not len(positions):
@@ -123,6 +126,7 @@ def lessons(state: EvaluationState, chunk: Chunk, sights: Sights) -> dict[int, L
             times=chunk.times[part],
             values=values,
             rows=rows,
+            judged=judged[part],
             is_late=is_late[part],
             breached=(values < state.breach_lower[rows]) | (values > state.breach_upper[rows]),
         )
@@ -149,7 +153,7 @@ def draw(state: EvaluationState, chunk: Chunk, sights: Sights, grace_ms: int) ->
 def with_members(lesson: Lesson, held: HeldBaseline) -> Lesson:
     """The lesson with the members of a baseline in place of ordinals."""
     members = held.members[lesson.members]
-    return Lesson(lesson.positions, members, lesson.times, lesson.values, lesson.rows, lesson.is_late, lesson.breached)
+    return Lesson(lesson.positions, members, lesson.times, lesson.values, lesson.rows, lesson.judged, lesson.is_late, lesson.breached)
 
 
 def candidates(held: HeldBaseline, lesson: Lesson) -> Candidates:
@@ -182,11 +186,7 @@ def draw_lesson(state: EvaluationState, held: HeldBaseline, lesson: Lesson, watc
 
 def is_independent(held: HeldBaseline, lesson: Lesson, half: int, delay: int) -> bool:
     """Whether no point of the lesson, or one that waits, can lie in the pool of another and be learned before it is judged."""
-    if half > delay:
-        return False
-    first = min(int(lesson.times[0]), held.oldest_waiting)
-    last = int(lesson.times[-1])
-    return last - first < SAFE_MS and held.clock.is_ascending(first, last)
+    return half <= delay and not lesson.is_late.any() and held.is_one_pass(int(lesson.times[0]), int(lesson.times[-1]))
 
 
 def sweep(
@@ -199,7 +199,7 @@ def sweep(
     delay: int,
 ) -> None:
     """Draws limits minute by minute, learning on a copy whatever is old enough at each."""
-    minutes = lesson.minutes
+    minutes = lesson.judged // MINUTE_MS
     trial = Trial(held, lesson, weeks, max(by_half))
     starts = np.flatnonzero(np.diff(minutes, prepend=NO_MINUTE))
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(minutes)], strict=True):
@@ -324,18 +324,19 @@ def fill(
     drawn.loud[lesson.positions[chosen]] |= not_clear & judged
 
 
-def hours_to_load(state: EvaluationState, chunk: Chunk, grace_ms: int) -> list[tuple[HeldBaseline, set[int]]]:
+def hours_to_load(state: EvaluationState, chunk: Chunk, sights: Sights, grace_ms: int) -> list[tuple[HeldBaseline, set[int]]]:
     """The hours of the week that drawing limits for a chunk needs of each baseline and that are not loaded."""
     positions = learned_positions(state, chunk)
     if not len(positions):
         return []
     metric_of = state.learned_metric[chunk.rows[positions]]
+    has_late = any(seen.is_late for sightings in sights.of_slot.values() for seen in sightings)
     found = []
     for metric_id in np.unique(metric_of).tolist():
         times = chunk.times[positions[metric_of == metric_id]]
         for held in state.baselines_of_metric(metric_id):
             half = max((watch.learning.half for watch in state.watches_of_metric(metric_id) if watch.learning), default=0)
-            missing = held.hours_needed(np.unique(held.clock.minutes_of_week(times)), state.newest, half, grace_ms)
+            missing = held.hours_needed(times, state.newest, half, grace_ms, has_late=has_late)
             if missing:
                 found.append((held, missing))
     return found

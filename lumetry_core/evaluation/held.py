@@ -18,6 +18,8 @@ from lumetry_core.metrics.model import Integers
 MINUTE_MS = 60_000
 NO_MINUTE = -(1 << 62)
 NO_TIME = 1 << 62
+SAFE_MS = 6 * 86_400_000
+"""Points closer together than this do not meet in a pool by way of the week."""
 KEPT_MINUTES = 60
 
 
@@ -117,12 +119,17 @@ class HeldBaseline:
         self.oldest_waiting = int(baseline.pending.times_ms.min(initial=NO_TIME))
         self.advanced_minute = int(boundaries.max(initial=NO_MINUTE))
 
-    def hours_needed(self, weeks: Integers, newest_of_slot: Integers, half: int, grace_ms: int) -> set[int]:
-        """The hours of the week that judging points at minutes of the week, and learning before that, touch and that are not loaded."""
+    def is_one_pass(self, first: int, last: int) -> bool:
+        """Whether neither points between two times nor points that wait can meet in a pool by way of the week or of a repeated hour."""
+        first = min(first, self.oldest_waiting)
+        return last - first < SAFE_MS and self.clock.is_ascending(first, last)
+
+    def hours_needed(self, times: Integers, newest_of_slot: Integers, half: int, grace_ms: int, *, has_late: bool) -> set[int]:
+        """The hours of the week that judging points, and learning before and meanwhile, touch and that are not loaded."""
         learned = self.baseline.learned
-        hours = learned.hours_needed(weeks, half)
-        if half > learning_delay(grace_ms):
-            hours |= learned.hours_needed(np.append(weeks, self.clock.minutes_of_week(self.settle().pending.times_ms)), 0)
+        hours = learned.hours_needed(np.unique(self.clock.minutes_of_week(times)), half)
+        if has_late or half > learning_delay(grace_ms) or not self.is_one_pass(int(times.min()), int(times.max())):
+            hours |= learned.hours_needed(self.clock.minutes_of_week(self.settle().pending.times_ms), 0)
         elif self.is_due(newest_of_slot, grace_ms):
             hours |= self.settle().due_hours(self.boundaries(newest_of_slot, grace_ms), self.exclusions, self.clock)
         return learned.missing_hours(hours)

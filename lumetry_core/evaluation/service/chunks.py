@@ -149,7 +149,7 @@ class Memory:
         state = held.state
         if not len(learned_positions(state, chunk)):
             return surveyed, sights, None
-        await self._keeper.prepare(held, compiled, chunk)
+        await self._keeper.prepare(held, compiled, chunk, sights)
         if len(chunk.rows) <= INLINE_DRAWN:
             drawn = draw(state, chunk, sights, compiled.grace_ms)
         else:

@@ -21,7 +21,7 @@ from lumetry_core.evaluation.bands import hours_to_load
 from lumetry_core.evaluation.held import MINUTE_MS, NO_MINUTE, HeldBaseline, learning_delay
 from lumetry_core.evaluation.service.loading import PartitionState, add_metric_series
 from lumetry_core.evaluation.service.rules import BaselineKey, CompiledRules
-from lumetry_core.evaluation.survey import Chunk
+from lumetry_core.evaluation.survey import Chunk, Sights
 from lumetry_core.metrics.model import MetricInfo
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.database import Database, Transaction
@@ -167,10 +167,10 @@ class Keeper:
         held.baselines[key] = hold(rebuilt, compiled)
         held.set_baselines()
 
-    async def prepare(self, held: PartitionState, compiled: CompiledRules, chunk: Chunk) -> None:
+    async def prepare(self, held: PartitionState, compiled: CompiledRules, chunk: Chunk, sights: Sights) -> None:
         """Loads what drawing limits for a chunk needs, and learns what is old enough by now."""
         state = held.state
-        for kept, hours in hours_to_load(state, chunk, compiled.grace_ms):
+        for kept, hours in hours_to_load(state, chunk, sights, compiled.grace_ms):
             await self._load_hours(kept, hours)
         for metric_id in np.unique(state.learned_metric[chunk.rows]).tolist():
             for kept in state.baselines_of_metric(metric_id):
