@@ -5,7 +5,7 @@ from gateway.transcode.channel import find_rpc
 from gateway.transcode.routes import Route
 from lumetry.replay.v1 import replay_service_pb2
 
-PREVIEW_SECONDS = 60.0
+PREVIEW_SECONDS = 120.0
 """A month of points at short intervals takes a while."""
 
 PREVIEW_ROUTES = (
