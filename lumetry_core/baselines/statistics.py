@@ -74,41 +74,35 @@ def combine(statistics: Statistics, axis: int) -> Statistics:
 
 
 def merge_rows(rows: Statistics) -> Statistics:
-    """The union of all rows, of which there is one at least: what `slide` gives for that width, with less work."""
-    start = 0
-    blocks = []
-    for size in block_sizes(len(rows.counts)):
-        block = rows[start : start + size]
-        start += size
-        while len(block.counts) > 1:
-            block = merge(block[0::2], block[1::2])
-        blocks.append(block)
-    union = reduce(merge, blocks)
-    return Statistics(*(np.asarray(column[0]) for column in union.columns))
+    """The union of all rows, of which there is one at least: what `slide` gives for that width, to the bit."""
+    with np.errstate(over="ignore", under="ignore"):
+        counts = np.add.accumulate(rows.counts, axis=0)[-1]
+        minima, maxima = rows.minima.min(axis=0), rows.maxima.max(axis=0)
+        # added up row by row: plain sums would depend on the shape of the array
+        means = between(np.add.accumulate(rows.counts / np.maximum(counts, LEAST_COUNT) * rows.means, axis=0)[-1], counts, minima, maxima)
+        delta = rows.means - means
+        deviations = np.add.accumulate(rows.deviations + delta * rows.counts * delta, axis=0)[-1]
+    return Statistics(counts, means, deviations, minima, maxima)
 
 
 def slide(rows: Statistics, width: int) -> Statistics:
-    """The union of each `width` consecutive rows, by the row they start with: `width - 1` rows fewer than given.
-
-    A window is cut into blocks whose sizes are the powers of two that make up its width, ascending; each block is the union of its halves.
-    """
-    count = len(rows.counts) - width + 1
-    sizes = block_sizes(width)
-    parts: list[Statistics] = []
-    start, size, level = 0, 1, rows
-    while size <= sizes[-1]:
-        if size in sizes:
-            parts = [reduce(merge, (*parts, level[start : start + count]))]
-            start += size
-        if size < sizes[-1]:
-            level = merge(level[:-size], level[size:])
-        size *= 2
-    return parts[0]
+    """The union of each `width` consecutive rows, by the row they start with: `width - 1` rows fewer than given."""
+    length = len(rows.counts) - width + 1
+    windows = [rows[start : start + length] for start in range(width)]
+    with np.errstate(over="ignore", under="ignore"):
+        counts = reduce(np.add, (window.counts for window in windows))
+        minima = reduce(np.minimum, (window.minima for window in windows))
+        maxima = reduce(np.maximum, (window.maxima for window in windows))
+        whole = np.maximum(counts, LEAST_COUNT)
+        means = between(reduce(np.add, (window.counts / whole * window.means for window in windows)), counts, minima, maxima)
+        deltas = ((window, window.means - means) for window in windows)
+        deviations = reduce(np.add, (window.deviations + delta * window.counts * delta for window, delta in deltas))
+    return Statistics(counts, means, deviations, minima, maxima)
 
 
-def block_sizes(width: int) -> list[int]:
-    """The powers of two that a width is the sum of, ascending."""
-    return [1 << bit for bit in range(width.bit_length()) if width >> bit & 1]
+def between(means: Floats, counts: Floats, minima: Floats, maxima: Floats) -> Floats:
+    """Means where rounding and overflow may have left them, brought between minimum and maximum; 0 for empty sets."""
+    return np.where(counts > 0, np.minimum(np.maximum(means, minima), maxima), 0.0)
 
 
 def of_points(values: Floats, starts: Integers) -> Statistics:
