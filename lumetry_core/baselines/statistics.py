@@ -75,11 +75,15 @@ def combine(statistics: Statistics, axis: int) -> Statistics:
 
 def merge_rows(rows: Statistics) -> Statistics:
     """The union of all rows, of which there is one at least: what `slide` gives for that width, to the bit."""
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         counts = np.add.accumulate(rows.counts, axis=0)[-1]
         minima, maxima = rows.minima.min(axis=0), rows.maxima.max(axis=0)
+        whole = np.maximum(counts, LEAST_COUNT)
         # added up row by row: plain sums would depend on the shape of the array
-        means = between(np.add.accumulate(rows.counts / np.maximum(counts, LEAST_COUNT) * rows.means, axis=0)[-1], counts, minima, maxima)
+        means = np.add.accumulate(rows.counts * rows.means, axis=0)[-1] / whole
+        if not np.isfinite(means).all():
+            means = np.where(np.isfinite(means), means, np.add.accumulate(rows.counts / whole * rows.means, axis=0)[-1])
+        means = between(means, counts, minima, maxima)
         delta = rows.means - means
         deviations = np.add.accumulate(rows.deviations + delta * rows.counts * delta, axis=0)[-1]
     return Statistics(counts, means, deviations, minima, maxima)
@@ -89,12 +93,15 @@ def slide(rows: Statistics, width: int) -> Statistics:
     """The union of each `width` consecutive rows, by the row they start with: `width - 1` rows fewer than given."""
     length = len(rows.counts) - width + 1
     windows = [rows[start : start + length] for start in range(width)]
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         counts = reduce(np.add, (window.counts for window in windows))
         minima = reduce(np.minimum, (window.minima for window in windows))
         maxima = reduce(np.maximum, (window.maxima for window in windows))
         whole = np.maximum(counts, LEAST_COUNT)
-        means = between(reduce(np.add, (window.counts / whole * window.means for window in windows)), counts, minima, maxima)
+        means = reduce(np.add, (window.counts * window.means for window in windows)) / whole
+        if not np.isfinite(means).all():
+            means = np.where(np.isfinite(means), means, reduce(np.add, (window.counts / whole * window.means for window in windows)))
+        means = between(means, counts, minima, maxima)
         deltas = ((window, window.means - means) for window in windows)
         deviations = reduce(np.add, (window.deviations + delta * window.counts * delta for window, delta in deltas))
     return Statistics(counts, means, deviations, minima, maxima)

@@ -4,7 +4,7 @@ Points are taken minute by minute where a point of the chunk, or one that waits 
 once where that cannot be: pools no wider than the delay of learning, and less than a week in the chunk.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -142,11 +142,14 @@ def draw(state: EvaluationState, chunk: Chunk, sights: Sights, grace_ms: int) ->
     for metric_id, lesson in lessons(state, chunk, sights).items():
         drawn.place[lesson.positions] = np.arange(len(lesson.positions))
         watches = [watch for watch in state.watches_of_metric(metric_id) if watch.learning is not None]
-        for held in state.baselines_of_metric(metric_id):
-            own = [watch for watch in watches if watch.learning and watch.learning.profile_id == held.baseline.profile_id]
-            draw_lesson(state, held, with_members(lesson, held), own, drawn, learning_delay(grace_ms))
-        for held in state.baselines_of_metric(metric_id):
-            drawn.learnable.append(candidates(held, with_members(lesson, held)))
+        parts = [(held, with_members(lesson, held)) for held in state.baselines_of_metric(metric_id)]
+        sheets = []
+        for held, own in parts:
+            judging = [watch for watch in watches if watch.learning and watch.learning.profile_id == held.baseline.profile_id]
+            if judging:
+                sheets.append(Sheet(state, held, own, judging, drawn))
+        draw_lesson(sheets, learning_delay(grace_ms))
+        drawn.learnable += [candidates(held, own) for held, own in parts]
     return drawn
 
 
@@ -163,25 +166,42 @@ def candidates(held: HeldBaseline, lesson: Lesson) -> Candidates:
     return make_candidates(numbers, lesson.members[kept], lesson.times[kept], lesson.values[kept], lesson.breached[kept])
 
 
-def draw_lesson(state: EvaluationState, held: HeldBaseline, lesson: Lesson, watches: list[Watch], drawn: Drawn, delay: int) -> None:
-    """Draws the limits of the rules on one baseline and marks what is loud or abnormal."""
-    if not watches:
-        return
-    weeks = held.clock.minutes_of_week(lesson.times)
-    masks = {watch.rule.id: covered(state, watch, lesson.rows) for watch in watches}
-    by_half: dict[int, list[Watch]] = {}
-    for watch in watches:
-        if watch.learning is not None:
-            by_half.setdefault(watch.learning.half, []).append(watch)
-            drawn.bands[watch.rule.id] = empty_band(watch.learning, len(lesson.times))
-    all_at_once = {half: is_independent(held, lesson, half, delay) for half in by_half}
-    for half in [half for half, at_once in all_at_once.items() if at_once]:
-        pools = pool(held, held.baseline.learned, half, lesson, weeks, np.arange(len(lesson.times)))
-        for watch in by_half[half]:
-            fill(drawn, watch, held, lesson, np.arange(len(lesson.times)), pools, masks[watch.rule.id])
-    sweeping = {half: by_half[half] for half, at_once in all_at_once.items() if not at_once}
+class Sheet:
+    """The rules on one baseline, and what is drawn for them."""
+
+    def __init__(self, state: EvaluationState, held: HeldBaseline, lesson: Lesson, watches: list[Watch], drawn: Drawn) -> None:
+        self.held = held
+        self.lesson = lesson
+        self.weeks = held.clock.minutes_of_week(lesson.times)
+        self.by_half: dict[int, list[Watch]] = {}
+        self._drawn = drawn
+        self._masks = {watch.rule.id: covered(state, watch, lesson.rows) for watch in watches}
+        for watch in watches:
+            if watch.learning is not None:
+                self.by_half.setdefault(watch.learning.half, []).append(watch)
+                drawn.bands[watch.rule.id] = empty_band(watch.learning, len(lesson.times))
+
+    def draw(self, half: int, learned: Learned, chosen: Integers) -> None:
+        """Draws limits from pools of one width for some points of the lesson, and marks what is loud or abnormal."""
+        pools = pool(self.held, learned, half, self.lesson, self.weeks, chosen)
+        for watch in self.by_half[half]:
+            fill(self._drawn, watch, self.held, self.lesson, chosen, pools, self._masks[watch.rule.id])
+
+
+def draw_lesson(sheets: Sequence[Sheet], delay: int) -> None:
+    """Draws the limits of all rules on one metric's points."""
+    sweeping: list[tuple[Sheet, list[int]]] = []
+    for sheet in sheets:
+        dependent = []
+        for half in sheet.by_half:
+            if is_independent(sheet.held, sheet.lesson, half, delay):
+                sheet.draw(half, sheet.held.baseline.learned, np.arange(len(sheet.lesson.times)))
+            else:
+                dependent.append(half)
+        if dependent:
+            sweeping.append((sheet, dependent))
     if sweeping:
-        sweep(held, lesson, weeks, sweeping, masks, drawn, delay)
+        sweep(sweeping, delay)
 
 
 def is_independent(held: HeldBaseline, lesson: Lesson, half: int, delay: int) -> bool:
@@ -189,26 +209,20 @@ def is_independent(held: HeldBaseline, lesson: Lesson, half: int, delay: int) ->
     return half <= delay and not lesson.is_late.any() and held.is_one_pass(int(lesson.times[0]), int(lesson.times[-1]))
 
 
-def sweep(
-    held: HeldBaseline,
-    lesson: Lesson,
-    weeks: Integers,
-    by_half: Mapping[int, list[Watch]],
-    masks: Mapping[int, NDArray[np.bool_]],
-    drawn: Drawn,
-    delay: int,
-) -> None:
-    """Draws limits minute by minute, learning on a copy whatever is old enough at each."""
-    minutes = lesson.judged // MINUTE_MS
-    trial = Trial(held, lesson, weeks, max(by_half))
+def sweep(sheets: Sequence[tuple[Sheet, list[int]]], delay: int) -> None:
+    """Draws limits minute by minute, learning on copies whatever is old enough at each.
+
+    All baselines of the metric go together: what a rule on one of them finds abnormal is learned by none.
+    """
+    trials = [(sheet, halves, Trial(sheet.held, sheet.lesson, sheet.weeks, max(halves))) for sheet, halves in sheets]
+    minutes = sheets[0][0].lesson.judged // MINUTE_MS
     starts = np.flatnonzero(np.diff(minutes, prepend=NO_MINUTE))
     for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(minutes)], strict=True):
         chosen = np.arange(start, end)
-        trial.learn_before((int(minutes[start]) - delay) * MINUTE_MS, lesson)
-        for half, watches in by_half.items():
-            pools = pool(held, trial.learned, half, lesson, weeks, chosen)
-            for watch in watches:
-                fill(drawn, watch, held, lesson, chosen, pools, masks[watch.rule.id])
+        for sheet, halves, trial in trials:
+            trial.learn_before((int(minutes[start]) - delay) * MINUTE_MS, sheet.lesson)
+            for half in halves:
+                sheet.draw(half, trial.learned, chosen)
 
 
 class Trial:

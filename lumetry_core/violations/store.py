@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     bindparam,
     false,
+    or_,
     select,
     text,
     type_coerce,
@@ -241,10 +242,15 @@ def read_row(row: Any) -> Violation:  # noqa: ANN401 -- a row of SELECTED
 async def select_breached_times(
     tx: Transaction, organization_id: int, metric_key: str, since: datetime, *, detectors_only: bool
 ) -> list[tuple[str | None, int]]:
-    """Dimension keys and times, in ms, of a metric's points of the time `since` and later that breached something."""
+    """Dimension keys and times, in ms, of a metric's points of the time `since` and later that breached something.
+
+    Violations of compound rules come with the time of a cycle, not of a point, and without a job.
+    """
     statement = select(violations.c.dimension_key, type_coerce(violations.c.time, BigInteger).label("time_ms")).where(
         violations.c.organization_id == organization_id, violations.c.metric_key == metric_key, violations.c.time >= since
     )
     if detectors_only:
         statement = statement.where(violations.c.rule_id.is_(None))
+    else:
+        statement = statement.where(or_(violations.c.rule_id.is_(None), violations.c.job_id.is_not(None)))
     return [(row.dimension_key or None, row.time_ms) for row in await tx.execute(statement)]

@@ -1,6 +1,7 @@
 """Replay equals live: the same points through the engine and through a pipeline that is cut, restarted and fed out of order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -233,3 +234,29 @@ def test_cut_bounds_points_and_span() -> None:
     assert [(part.start, part.stop) for part in cut(times, 2)] == [(0, 2), (2, 4), (4, 5), (5, 6)]
     assert [(part.start, part.stop) for part in cut(times, 100)] == [(0, 3), (3, 5), (5, 6)]
     assert list(cut(times[:0], 2)) == []
+
+
+@pytest.mark.parametrize("chunk_points", [2, 7, 100])
+def test_replay_with_two_profiles_in_any_chunks(chunk_points: int) -> None:
+    """What one rule finds abnormal is not learned by the baseline of another profile either, within a chunk as across chunks."""
+
+    def expected(size: int) -> list[float]:
+        """What is expected of each point, once enough was learned."""
+        profiles = [replace(PROFILE, id=number, minimum_points=1) for number in (1, 2)]
+        rules = [
+            learned(ThresholdMode.PERCENTAGE, 60, tolerance_percent=percent, rule_id=number, baseline_profile_id=number)
+            for number, percent in ((1, 400.0), (2, 20.0))
+        ]
+        watches = [compile_rule(rule, profile, GRACE_MS) for rule, profile in zip(rules, profiles, strict=True)]
+        held = [hold_nothing(profile, 1) for profile in profiles]
+        for number, one in enumerate(held, start=1):
+            one.baseline.id = number
+        replaying = Replay({1: watches}, {1: held}, GRACE_MS, shown=watches[0], chunk_points=size)
+        replaying.add_series([StoredSeries(1, 1, {}, None)])
+        values = np.full(20, 10.0)
+        values[5] = 30.0
+        replaying.take(np.ones(20, np.int64), NOW + np.arange(20) * 60_000, values)
+        return [float(value) for part in replaying.point_parts for value in part.expected if not np.isnan(value)]
+
+    assert expected(chunk_points) == expected(1)
+    assert set(expected(1)) == {10.0}
