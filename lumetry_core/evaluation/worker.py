@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -133,14 +133,31 @@ class Evaluator:
                 async with self._database.read() as tx:
                     committed = (await inbox.read_position(tx, lease.partition)).committed_offset
             for organization_id in behind:
-                more |= await self._memory.follow(organization_id, lease.partition, fence_of(lease), now, committed)
+                more |= await self._while_held(
+                    lease, self._memory.follow(organization_id, lease.partition, fence_of(lease), now, committed)
+                )
         self._next_follow = None if more else now + FOLLOW_INTERVAL
+        return more
+
+    async def _while_held(self, lease: Lease, work: Awaitable[bool]) -> bool:
+        """Does work on a partition; when it fails what is held of it is forgotten, as it may be ahead of the store. False: it was lost."""
+        is_done = False
+        try:
+            more = await work
+            is_done = True
+        except LeaseLost:
+            log.info("another process took a partition", partition=lease.partition)
+            self._leases.pop(lease.partition, None)
+            return False
+        finally:
+            if not is_done:
+                self._forget(lease.partition)
         return more
 
     async def _fold(self, now: datetime) -> None:
         if self._next_fold is not None and now >= self._next_fold:
             for lease in list(self._leases.values()):
-                await self._memory.fold(lease.partition, fence_of(lease))
+                await self._while_held(lease, self._memory.fold(lease.partition, fence_of(lease)))
         if self._next_fold is None or now >= self._next_fold:
             self._next_fold = now + FOLD_INTERVAL
 
@@ -170,7 +187,9 @@ class Evaluator:
         for entry in entries:
             counts[entry.organization_id] += len(entry.batches)
         for organization_id in counts:  # whatever fails here is no fault of a job
-            await self._memory.hold(organization_id, lease.partition, fence_of(lease), now, entries[0].first_offset)
+            hold = self._memory.hold(organization_id, lease.partition, fence_of(lease), now, entries[0].first_offset)
+            if not await self._while_held(lease, hold):
+                return False
         self._progress.begin(Run(lease.partition, entries[0].first_offset, entries[-1].end_offset, now, now), counts)
         try:
             await self._evaluate(lease, entries, now)

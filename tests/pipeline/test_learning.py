@@ -171,7 +171,7 @@ async def test_restart_at_any_point_changes_nothing(plant: Plant, sizes: list[in
     assert [(start, end) for _, start, end, *_ in alerts] == [(-590, -240), (-60, None)]
 
 
-@pytest.mark.parametrize("failing", ["journal", "fold", "create", "load_hours"])
+@pytest.mark.parametrize("failing", ["journal", "fold", "create", "load_hours", "replace"])
 async def test_crash_while_learning_loses_and_doubles_nothing(plant: Plant, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """A store that fails in the middle of keeping what was learned leaves it as it would be without the fault."""
     calls = {"left": 2}
@@ -188,6 +188,17 @@ async def test_crash_while_learning_loses_and_doubles_nothing(plant: Plant, monk
     await plant.run()
     monkeypatch.setattr(keeping, failing, fails_twice)
     await watch(plant)
+    async with plant.database.write() as tx:
+        await rebuilds.request_rebuild(
+            tx,
+            ORGANIZATION,
+            profile_id=None,
+            metric_id=None,
+            start_time=plant.start - timedelta(weeks=1, minutes=1),
+            end_time=plant.start - timedelta(weeks=1) + timedelta(minutes=1),
+            include_violations=False,
+            now=plant.clock.now(),
+        )
     for point in ((-WEEK + 60, 10.0), (-WEEK + 120, 10.0), (-WEEK + 600, 10.0), (0, 99.0)):
         await plant.send("load", point)
         await persist(plant)

@@ -334,7 +334,14 @@ PASSING = ("lastUsedAt", "last_used_at", "lastLoginAt", "durationSeconds")
 LISTS = [
     route for _, route in ROUTES if route.method == "GET" and not route.public and not route.parameters and route.path != "/api/stream"
 ]
-ALIKE = ("/api/settings", "/api/system-alerts", "/api/evaluation-jobs/failed", "/api/v1/runtime/status", "/api/v1/edition", "/api/v1/api-keys")
+ALIKE = (
+    "/api/settings",
+    "/api/system-alerts",
+    "/api/evaluation-jobs/failed",
+    "/api/v1/runtime/status",
+    "/api/v1/edition",
+    "/api/v1/api-keys",
+)
 """Lists that say the same to owner and stranger."""
 WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}",)
 """An identity without revisions has an empty page (contract lumetry 18)."""

@@ -46,13 +46,28 @@ def rule(metric: int) -> dict[str, Any]:
     }
 
 
+def learned_rule(metric: int) -> dict[str, Any]:
+    """What was learned of earlier minutes is what the limits are, to the bit."""
+    return {
+        "name": f"Crash learned {metric}",
+        "metricId": f"crash.metric.{metric}",
+        "type": "Dynamic",
+        "thresholdMode": "Stddev",
+        "stddevMultiplier": 3,
+        "direction": "Above",
+        "windowMinutes": 30,
+        "alertLevels": [{"severity": "Warning", "triggerCount": 2, "triggerWindowMinutes": 1, "recoveryMinutes": 0}],
+    }
+
+
 def prepare(deployment: Deployment, start: datetime) -> None:
     """Registers the metrics by one calm batch and creates the rules."""
     calm = [{**point, "value": 1.0} for point in batch(-1, start)]
     assert deployment.request("POST", "/v1/metrics", {"metrics": calm})[0] == 202
     for metric in range(METRICS):
-        status, body = deployment.request("POST", "/api/rules", rule(metric))
-        assert status == 201, body
+        for candidate in (rule(metric), learned_rule(metric)):
+            status, body = deployment.request("POST", "/api/rules", candidate)
+            assert status == 201, body
 
 
 def send(deployment: Deployment, number: int, start: datetime) -> None:
@@ -92,10 +107,12 @@ def outcome(deployment: Deployment) -> dict[str, Any]:
         series[metric] = [(row["timestamp"], row["dimensionKey"], row["value"]) for row in rows]
     return {
         "series": series,
-        "violations": counted("/api/violations", "metricId", "dimensionKey", "timestamp", "actualValue", "severity"),
+        "violations": counted(
+            "/api/violations", "ruleName", "dimensionKey", "timestamp", "actualValue", "severity", "expectedValue", "upperThreshold"
+        ),
         "alerts": counted(
             "/api/alerts",
-            "metricId",
+            "alertName",
             "dimensionKey",
             "eventStartTime",
             "eventEndTime",
@@ -115,7 +132,7 @@ START = (MOMENT - timedelta(minutes=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
 def run(data_dir: Path, kills: int) -> dict[str, Any]:
     """Sends the load to a fresh deployment while its processes are killed, and tells what came of it."""
     chance = random.Random(7)
-    deployment = Deployment(data_dir)
+    deployment = Deployment(data_dir, environ={"LUMETRY_EVALUATION_GRACE_SECONDS": "0"})  # so that the last minute is learned
     deployment.start()
     try:
         prepare(deployment, MOMENT)
@@ -160,4 +177,5 @@ def test_kill_of_any_process_loses_and_doubles_nothing(tmp_path: Path) -> None:
     calm = uninterrupted.result()
     assert len(calm["alerts"]) > 20
     assert len(calm["violations"]) > 200
+    assert any(row[0].startswith("Crash learned") for row in calm["alerts"])
     assert killed.result() == calm

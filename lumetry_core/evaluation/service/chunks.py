@@ -96,7 +96,7 @@ class Memory:
             by_organization.setdefault(entry.organization_id, []).append(entry)
         return [
             await self._judge_organization(
-                await self.hold(organization_id, entries[0].partition, fence, now, before_offset),
+                *await self._hold(organization_id, entries[0].partition, fence, now, before_offset),
                 of_organization,
                 entries[0].first_offset,
                 is_retry=is_retry,
@@ -105,9 +105,8 @@ class Memory:
         ]
 
     async def _judge_organization(
-        self, holding: tuple[PartitionState, CompiledRules], entries: Sequence[Entry], first_offset: int, *, is_retry: bool
+        self, held: PartitionState, compiled: CompiledRules, entries: Sequence[Entry], first_offset: int, *, is_retry: bool
     ) -> Judged:
-        held, compiled = holding
         state = held.state
         series_ids = join(entry.series_ids for entry in entries)
         rows = state.find_rows(series_ids)
@@ -161,7 +160,12 @@ class Memory:
         sights.of_slot.update(sight(state, chunk, added, (), compiled.grace_ms).of_slot)
         return more, sights, drawn
 
-    async def hold(
+    async def hold(self, organization_id: int, partition: int, fence: Fence, now: datetime, before_offset: int) -> bool:
+        """Brings what is held of an organization to one version; true."""
+        await self._hold(organization_id, partition, fence, now, before_offset)
+        return True
+
+    async def _hold(
         self, organization_id: int, partition: int, fence: Fence, now: datetime, before_offset: int
     ) -> tuple[PartitionState, CompiledRules]:
         """The state of an organization on a partition and its rules, as of one version."""
@@ -197,14 +201,15 @@ class Memory:
         async with self._database.read() as tx:
             if compiled is not None and await read_evaluation_version(tx, organization_id) != compiled.version:
                 self.forget_rules(organization_id)
-        held, compiled = await self.hold(organization_id, partition, fence, now, before_offset)
+        held, compiled = await self._hold(organization_id, partition, fence, now, before_offset)
         return await self._keeper.rebuild_next(held, compiled, before_offset, fence, now)
 
-    async def fold(self, partition: int, fence: Fence) -> None:
-        """Saves what the baselines of a partition learned."""
+    async def fold(self, partition: int, fence: Fence) -> bool:
+        """Saves what the baselines of a partition learned; true."""
         for (of_partition, _), held in list(self._states.items()):
             if of_partition == partition:
                 await self._keeper.fold(held, fence)
+        return True
 
 
 async def write(tx: Transaction, judged: Sequence[Judged], partition: int, first_offset: int, job_count: int, now: datetime) -> Written:

@@ -24,6 +24,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql
@@ -64,8 +65,8 @@ metrics = Table(
     Column("update_time", Time, nullable=False),
     Column("last_sync_time", Time),
     Column("last_ingest_time", Time),
-    Column("entity_type", String(64), nullable=False, server_default=""),
-    Column("entity_identifier", String(200), nullable=False, server_default=""),
+    Column("entity_type", String(64), nullable=False, server_default=text("''")),
+    Column("entity_identifier", String(200), nullable=False, server_default=text("''")),
     Column("metadata", Text, nullable=False, server_default="{}"),  # JSON
     Column("fleet", Text, nullable=False, server_default="{}"),  # JSON; what is not there has its default
     Column("delete_time", Time),  # the definition is removed

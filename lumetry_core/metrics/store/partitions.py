@@ -157,6 +157,7 @@ async def greet(tx: Transaction, owner: str, expire_time: datetime, now: datetim
 async def renew(tx: Transaction, owner: str, expire_time: datetime) -> list[Lease]:
     """Prolongs what an owner holds. Also an expired lease: while nobody took the partition its epoch is the newest."""
     counters = inbox_partitions.c
+    await lock_held(tx, owner)
     rows = await tx.execute(
         update(inbox_partitions)
         .where(counters.lease_owner == owner)
@@ -164,6 +165,12 @@ async def renew(tx: Transaction, owner: str, expire_time: datetime) -> list[Leas
         .returning(counters.partition, counters.lease_epoch)
     )
     return sorted((Lease(row.partition, row.lease_epoch) for row in rows), key=lambda lease: lease.partition)
+
+
+async def lock_held(tx: Transaction, owner: str) -> None:
+    """Locks what an owner holds in ascending order, as appends do: one statement for all would lock in any order, and could deadlock."""
+    held = select(inbox_partitions.c.partition).where(inbox_partitions.c.lease_owner == owner)
+    await tx.execute(held.order_by(inbox_partitions.c.partition).with_for_update())
 
 
 async def take_free(tx: Transaction, owner: str, limit: int, expire_time: datetime, now: datetime) -> None:
@@ -187,6 +194,7 @@ async def take_free(tx: Transaction, owner: str, limit: int, expire_time: dateti
 
 async def release(tx: Transaction, owner: str, partitions: Collection[int] | None = None) -> None:
     """Gives partitions back; None: all of the owner."""
+    await lock_held(tx, owner)
     statement = update(inbox_partitions).where(inbox_partitions.c.lease_owner == owner)
     if partitions is not None:
         statement = statement.where(inbox_partitions.c.partition.in_(sorted(partitions)))

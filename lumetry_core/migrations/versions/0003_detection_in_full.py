@@ -198,8 +198,8 @@ def upgrade() -> None:
         )
 
     with op.batch_alter_table("metrics", schema=None) as batch_op:
-        batch_op.add_column(sa.Column("entity_type", sa.String(length=64), server_default="", nullable=False))
-        batch_op.add_column(sa.Column("entity_identifier", sa.String(length=200), server_default="", nullable=False))
+        batch_op.add_column(sa.Column("entity_type", sa.String(length=64), server_default=sa.text("''"), nullable=False))
+        batch_op.add_column(sa.Column("entity_identifier", sa.String(length=200), server_default=sa.text("''"), nullable=False))
         batch_op.add_column(sa.Column("metadata", sa.Text(), server_default="{}", nullable=False))
         batch_op.add_column(sa.Column("fleet", sa.Text(), server_default="{}", nullable=False))
         batch_op.add_column(sa.Column("delete_time", sa.BigInteger(), nullable=True))

@@ -1,9 +1,11 @@
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from lumetry_core.metrics.model import BatchHeader, Entry, Job, Lease, LeaseLost, QueueDepth, QueueSummary, split_job_id
 from lumetry_core.metrics.service import inbox
+from lumetry_core.metrics.store import partitions as partition_store
 from lumetry_core.runtime.database import Database, open_database
 from tests.conftest import FakeClock
 from tests.core.metrics.feeding import ORGANIZATION, Evaluate, Send, make_caller
@@ -155,3 +157,36 @@ async def test_find_job_of_ones_own_organization(database: Database, clock: Fake
     assert job == Job(
         job_id, partition, offset, clock.now(), BatchHeader(receipt.batch_id, "API_TOKEN", 5, 2, job.header.metric_id, None, None)
     )
+
+
+async def test_renew_does_not_deadlock_with_an_append(database: Database, clock: FakeClock) -> None:
+    """Both lock partitions in ascending order, wherever their rows lie in the table."""
+    if not database.is_postgresql:
+        pytest.skip("SQLite has one writer at a time")
+    async with database.write() as tx:
+        await inbox.ensure_partitions(tx)
+        await inbox.acquire(tx, "core", clock.now())
+    async with database.write() as tx:
+        await partition_store.reserve(tx, {0: (1, 1)})  # which moves its row behind all others
+    renewing = asyncio.Event()
+
+    async def renew() -> list[Lease]:
+        async with database.write() as tx:
+            renewing.set()
+            return await inbox.renew(tx, "core", clock.now())
+
+    async with database.write() as tx:
+        await partition_store.reserve(tx, {0: (1, 1)})
+        renewal = asyncio.create_task(renew())
+        await renewing.wait()
+        await wait_until_blocked(database)
+        await partition_store.reserve(tx, {15: (1, 1)})
+    assert len(await renewal) == 16
+
+
+async def wait_until_blocked(database: Database) -> None:
+    """Until a statement waits for a lock."""
+    waiting = 0
+    while not waiting:
+        async with database.read() as tx:
+            waiting = (await tx.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted"))).scalar_one()
