@@ -105,8 +105,14 @@ class Request:
             raise validation_failure(tuple(faults), part="query")
         return parsed
 
-    def body(self, kind: type[S], *, optional: bool = False) -> S:
-        """Reads the JSON body; without content an optional one has its defaults."""
+    def body(self, kind: type[S], *, optional: bool = False, check: Callable[[S, list[Fault]], None] | None = None) -> S:
+        """Reads the JSON body; without content an optional one has its defaults.
+
+        Args:
+            kind: What it is.
+            optional: Whether it may be left out.
+            check: Notes what is wrong between fields. Those that are faulty themselves are None or have their default.
+        """
         faults: list[Fault] = []
         if not self.content and optional:
             data: object = {}
@@ -114,6 +120,8 @@ class Request:
             check_content_type(self.http, self.family.is_media, self.family.bad_media)
             data = parse_json(self.content)
         parsed = read_body(kind, {} if data is None and optional else data, faults)
+        if check:
+            check(parsed, faults)
         if faults:
             raise validation_failure(tuple(faults))
         return parsed

@@ -116,6 +116,9 @@ def logs(*, seconds: float, batch: int, rounds: int, connections: int, database_
 @click.option("--rounds", type=click.IntRange(1, 100), default=6, show_default=True, help="points of each series")
 @click.option("--interval", type=click.FloatRange(0.1, 3600), default=10.0, show_default=True, help="seconds of data between them")
 @click.option(
+    "--dynamic", type=click.FloatRange(0, 100), default=0.0, show_default=True, help="percent of rules that draw limits from baselines"
+)
+@click.option(
     "--breaching", type=click.FloatRange(0.01, 100), default=1.0, show_default=True, help="percent of series that breach in loud rounds"
 )
 @click.option("--alerts", type=click.IntRange(1, 100_000), default=5000, show_default=True, help="alerts of the storm")
@@ -128,6 +131,7 @@ def evaluate(
     rounds: int,
     interval: float,
     breaching: float,
+    dynamic: float,
     alerts: int,
     database_url: str,
     json_file: Path | None,
@@ -141,6 +145,7 @@ def evaluate(
         rounds=rounds,
         interval_seconds=interval,
         breaching_percent=breaching,
+        dynamic_percent=dynamic,
         alerts=alerts,
         database_url=database_url,
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from lumetry_core.access.service.organizations import bootstrap
 from lumetry_core.alerts.service.transitions import active_rule_alerts
 from lumetry_core.bench.connection import BenchError
-from lumetry_core.bench.fleet import TRIGGER_COUNT, create_rules, make_fleet
+from lumetry_core.bench.fleet import TRIGGER_COUNT, Fleet, create_rules, make_fleet
 from lumetry_core.bench.measuring import median
 from lumetry_core.bench.report import Better, Figure, Report
 from lumetry_core.bench.stored_alerts import first_organization, make_openings, store_alerts
@@ -38,6 +38,7 @@ STORM_METRICS = 500
 FIRST_STORM_RULE = 1_000_000
 """Behind all rules that were created, whose members may have alerts already."""
 STORM_SPACING = timedelta(milliseconds=100)
+WEEKS_LEARNED = 3
 TICKS_AT_MOST = 100_000
 
 
@@ -51,6 +52,7 @@ class EvaluateOptions:
     interval_seconds: float = 10.0
     alerts: int = 5000
     breaching_percent: float = 1.0
+    dynamic_percent: float = 0.0
     database_url: str = ""
 
     @property
@@ -153,8 +155,10 @@ async def measure(url: str, options: EvaluateOptions, progress: Callable[[str], 
             return played
 
         progress(f"registering {options.series:,} series and creating {options.rules:,} rules")
+        if options.dynamic_percent:
+            await append_past(fleet, appender, clock.now(), interval * (2 * options.rounds + TRIGGER_COUNT + 2))
         await play(0, 1)
-        await create_rules(database, organization_id, fleet.metric_keys, options.rules, clock.now())
+        await create_rules(database, organization_id, fleet.metric_keys, options.rules, clock.now(), options.dynamic_percent)
         await play(0, 1)
         quiet = await play(0, options.rounds)
         await check_alerts(database, organization_id, 0)
@@ -168,6 +172,14 @@ async def measure(url: str, options: EvaluateOptions, progress: Callable[[str], 
         storm = await measure_storm(database, organization_id, options.alerts, clock.now())
         progress(f"storm: {storm.correlation.seconds:.2f} s")
     return quiet, loud, storm
+
+
+async def append_past(fleet: Fleet, appender: Appender, now: datetime, span: timedelta) -> None:
+    """Appends a point a minute of every series around the same time of the weeks before, so that there is something to learn."""
+    minutes = span // timedelta(minutes=1) + 2
+    for week in range(WEEKS_LEARNED, 0, -1):
+        for minute in range(minutes, -2, -1):
+            await fleet.append(appender, now - timedelta(weeks=week, minutes=minute))
 
 
 async def check_alerts(database: Database, organization_id: int, expected: int) -> None:

@@ -23,6 +23,7 @@ from lumetry_core.runtime.database import Database
 BATCH_POINTS = 1000
 RULES_PER_TRANSACTION = 500
 UNREACHED_LIMIT = 1_000_000.0
+UNREACHED_PERCENT = 100_000.0
 TRIGGER_COUNT = 3
 """Violations within five minutes that open an alert."""
 
@@ -72,18 +73,29 @@ def make_fleet(series_count: int, organization_id: int) -> Fleet:
     return Fleet(dictionary.resolution(organization_id, None), sorted({one.metric_key for one in series}), series_count)
 
 
-async def create_rules(database: Database, organization_id: int, metric_keys: Sequence[str], count: int, now: datetime) -> None:
-    """Creates static rules, spread over the metrics, whose limits only breaching points reach."""
+async def create_rules(
+    database: Database, organization_id: int, metric_keys: Sequence[str], count: int, now: datetime, dynamic_percent: float = 0.0
+) -> None:
+    """Creates rules, spread over the metrics, whose limits only breaching points reach.
+
+    Args:
+        dynamic_percent: Share of them that draw limits from baselines; the others are static.
+    """
     for first in range(0, count, RULES_PER_TRANSACTION):
         async with database.write() as tx:
             for number in range(first, min(first + RULES_PER_TRANSACTION, count)):
-                strategy = StrategyDraft(
-                    metric_key=metric_keys[number % len(metric_keys)],
-                    type="Static",
-                    direction="Both",
-                    static_upper=UNREACHED_LIMIT,
-                    static_lower=-UNREACHED_LIMIT,
-                )
+                strategy = strategy_on(metric_keys[number % len(metric_keys)], is_dynamic=number % 1000 < 10 * dynamic_percent)
                 level = LevelDraft(severity="Warning", trigger_count=TRIGGER_COUNT, trigger_window_minutes=5, recovery_minutes=5)
                 draft = RuleDraft(name=f"bench rule {number}", flat=strategy, levels=(level,))
                 await create(tx, system_caller(organization_id), draft, now)
+
+
+def strategy_on(metric_key: str, *, is_dynamic: bool) -> StrategyDraft:
+    """Limits far from ordinary values, fixed or drawn from what was learned."""
+    if is_dynamic:
+        return StrategyDraft(
+            metric_key=metric_key, type="Dynamic", threshold_mode="Percentage", direction="Both", tolerance_percent=UNREACHED_PERCENT
+        )
+    return StrategyDraft(
+        metric_key=metric_key, type="Static", direction="Both", static_upper=UNREACHED_LIMIT, static_lower=-UNREACHED_LIMIT
+    )

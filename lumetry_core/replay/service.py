@@ -12,6 +12,7 @@ from lumetry_core.baselines.model import BaselineProfile
 from lumetry_core.baselines.service.building import build
 from lumetry_core.baselines.service.exclusions import exclusions_of
 from lumetry_core.baselines.service.profiles import find_profile
+from lumetry_core.baselines.statistics import of_rollup
 from lumetry_core.evaluation.compile import matches
 from lumetry_core.evaluation.held import HeldBaseline, learning_delay
 from lumetry_core.evaluation.machine import MINUTE_MS
@@ -178,8 +179,7 @@ class Reader:
             span = expected_span(self.points - before, self.end_ms - first + 1)
             end = first - 1
         ids, times = np.concatenate([part.series_ids for part in parts]), np.concatenate([part.times_ms for part in parts])
-        with np.errstate(over="ignore"):
-            values = np.concatenate([part.sums / part.counts for part in parts])
+        values = np.concatenate([of_rollup(*part.columns).means for part in parts])
         order = np.lexsort((ids, times))
         return ids[order], times[order], values[order]
 

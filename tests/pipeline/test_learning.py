@@ -1,25 +1,31 @@
 """Dynamic rules on real databases: learning from what is stored, going on from there, and restarts, crashes and rebuilds in between."""
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from statistics import fmean, pstdev
 from typing import Any
 
+import numpy as np
 import pytest
 
 from lumetry_core.baselines.drafts import ExclusionDraft
 from lumetry_core.baselines.model import ExclusionKind
 from lumetry_core.baselines.service import exclusions, keeping, rebuilds
+from lumetry_core.baselines.service.profiles import claim_profile, find_profile
 from lumetry_core.baselines.service.states import find_built
-from lumetry_core.metrics.service import inbox
+from lumetry_core.evaluation.service import chunks
+from lumetry_core.metrics.draft import FleetDraft, MetricDraft
+from lumetry_core.metrics.service import definitions, inbox
 from lumetry_core.metrics.service.catalog import find_metrics
 from lumetry_core.metrics.settings import Settings as MetricSettings
 from lumetry_core.metrics.worker import Sealer
 from lumetry_core.rules.draft import StrategyDraft
-from lumetry_core.rules.model import Rule
+from lumetry_core.rules.model import Direction, Rule, Severity
 from lumetry_core.runtime.database import unavailable
 from lumetry_core.runtime.errors import LumetryError
-from lumetry_core.violations.model import Violation
+from lumetry_core.violations import service as violations
+from lumetry_core.violations.model import NewViolation, Violation
 from tests.pipeline.plant import ORGANIZATION, Plant, level, person
 
 MINUTE = 60
@@ -277,3 +283,119 @@ async def change_status(plant: Plant, rule: Rule, status: str) -> None:
 async def settle(plant: Plant) -> None:
     plant.clock.advance(seconds=2)  # type: ignore[attr-defined]
     await plant.run()
+
+
+async def test_learn_across_changes_of_rules(plant: Plant) -> None:
+    """Points that wait to be learned when any rule changes are learned all the same, and saved with the others."""
+    await plant.send("load", *HISTORY[:3])
+    await plant.send("other", (-WEEK, 1.0))
+    await plant.run()
+    await watch(plant)
+    await feed(plant, HISTORY[3])
+    await plant.add_rule("other", level())
+    plant.clock.advance(minutes=11)  # type: ignore[attr-defined]
+    await plant.run()
+    plant.clock.advance(minutes=11)  # type: ignore[attr-defined]
+    await feed(plant, (0, 16.0))
+    (violation,) = await plant.violations()
+    assert limits_of(violation) == (5.0, 10.0, 15.0, "Low")
+
+
+async def test_rebuild_asked_for_while_baselines_are_made(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A window that is declared just when its organization's rules were read is left out by the rebuild that it asks for."""
+    original = keeping.find_newest_journal_id
+
+    async def interrupted(*args: Any) -> int:
+        monkeypatch.setattr(keeping, "find_newest_journal_id", original)
+        await exclude(plant, -2 * WEEK - 30, -2 * WEEK + 30)
+        return await original(*args)
+
+    await plant.send("load", *HISTORY)
+    await plant.run()
+    await watch(plant)
+    plant.restart()
+    monkeypatch.setattr(keeping, "find_newest_journal_id", interrupted)
+    await settle(plant)
+    await settle(plant)
+    await feed(plant, (0, 1000.0))
+    assert await plant.violations() == []
+
+
+async def test_learn_a_job_that_was_put_aside(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A baseline that is made while a job waits for its next attempt learns the job's points once, when they were evaluated."""
+    original, sick = chunks.evaluate, [13.0]
+
+    def picky(state: Any, chunk: chunks.Chunk, *args: Any) -> Any:
+        if np.isin(chunk.values, sick).any():
+            raise ArithmeticError("cannot judge")
+        return original(state, chunk, *args)
+
+    monkeypatch.setattr(chunks, "evaluate", picky)
+    await plant.send("load", *HISTORY[:3])
+    await plant.send("load", (-WEEK, 13.0))
+    await plant.run()
+    await watch(plant)
+    await settle(plant)
+    assert await built(plant)
+    sick.clear()
+    await settle(plant)
+    await settle(plant)
+    assert (await plant.summary()).queued == 0
+    assert await limits_after(plant, 0) == (5.125, 10.25, 15.375, "Low")
+
+
+@pytest.mark.parametrize("is_down", [True, False])
+async def test_learn_anew_when_members_were_told_apart_otherwise_before_a_restart(plant: Plant, *, is_down: bool) -> None:
+    """A metric whose definition changed while no process ran, or before one had seen a point of it, is learned by its new members."""
+    await plant.send("load", *HISTORY, host="a")
+    await plant.run()
+    await watch(plant)
+    await settle(plant)
+    plant.restart()
+    if not is_down:
+        await settle(plant)
+    async with plant.database.write() as tx:
+        metric = (await find_metrics(tx, ORGANIZATION, ["load"]))["load"]
+        draft = MetricDraft(metric_key="load", metric_mode="single" if metric.multidimensional else "multidimensional")
+        draft = draft if metric.multidimensional else replace(draft, dimension_keys=("host",))
+        await definitions.update(tx, person(), metric.id, draft, find_profile, claim_profile, plant.clock.now())
+    await settle(plant)
+    await plant.send("load", (0, 16.0), host="a")
+    await plant.run()
+    (violation,) = await plant.violations()
+    assert limits_of(violation) == (5.0, 10.0, 15.0, "Low")
+
+
+async def test_rebuild_of_some_buckets_leaves_out_what_detectors_found(plant: Plant) -> None:
+    """What waits when buckets are rebuilt is learned then only if no fleet detector found it abnormal meanwhile."""
+    host = {"host.id": "a"}
+    await plant.send("load", *HISTORY[:3], **host)
+    await plant.run()
+    async with plant.database.write() as tx:
+        metric = (await find_metrics(tx, ORGANIZATION, ["load"]))["load"]
+        draft = MetricDraft(metric_mode="multidimensional", dimension_keys=("host.id",), fleet=FleetDraft(analyses=("peer_deviation",)))
+        await definitions.update(tx, person(), metric.id, draft, find_profile, claim_profile, plant.clock.now())
+    await watch(plant)
+    for point in (HISTORY[3], (-WEEK + 600, 10.0)):
+        await plant.send("load", point, **host)
+        await plant.run()
+    found = NewViolation(
+        rule_id=None,
+        metric_key="load",
+        metric_display_name="load",
+        dimension_key="host.id=a",
+        time=plant.start - timedelta(weeks=1),
+        actual_value=12.0,
+        direction=Direction.BOTH,
+        severity=Severity.WARNING,
+        analysis="peer_deviation",
+        tick_time=plant.start - timedelta(weeks=1),
+        detect_time=plant.clock.now(),
+    )
+    async with plant.database.write() as tx:
+        await violations.record(tx, ORGANIZATION, [found])
+    await exclude(plant, -7200, -3600)
+    await settle(plant)
+    await plant.send("load", (0, 1000.0), **host)
+    await plant.run()
+    assert [one.actual_value for one in await plant.violations()] == [12.0]

@@ -12,6 +12,9 @@ from lumetry_core.evaluation.model import JobOutcome, JobReceipt, JobState
 from lumetry_core.evaluation.service import chunks, jobs
 from lumetry_core.evaluation.service.backlog import watch_backlog
 from lumetry_core.evaluation.store.retries import evaluation_retries
+from lumetry_core.metrics.service import inbox
+from lumetry_core.metrics.settings import Settings as MetricSettings
+from lumetry_core.metrics.worker import Sealer
 from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.pipeline.plant import Plant, level, person
@@ -209,3 +212,21 @@ async def test_watch_backlog_leaves_out_jobs_between_attempts(plant: Plant, cure
     async with plant.database.write() as tx:
         await watch_backlog(tx, plant.clock.now())
     assert [code for code, *_ in await shown_system_alerts(plant)] == ["EvaluationJobFailed"]
+
+
+async def test_retry_job_whose_points_were_sealed(plant: Plant, cure: Cure) -> None:
+    """That the points of a job lie in segments meanwhile makes them no repetitions."""
+    (job,) = await fail(plant, 666)
+    plant.clock.advance(hours=1)  # type: ignore[attr-defined]
+    await plant.run()
+    async with plant.database.write() as tx:
+        await inbox.acquire(tx, "core-1", plant.clock.now())
+    sealer = Sealer(plant.database, "core-1", MetricSettings(seal_points=1, seal_age_seconds=0))
+    while await sealer.tick(plant.clock.now()):
+        plant.clock.advance(seconds=1)  # type: ignore[attr-defined]
+    cure()
+    await retry(plant, job)
+    await pass_seconds(plant, 2)
+    done = await plant.job(job)
+    (violation,) = await plant.violations()
+    assert (done.outcome, done.violation_ids) == (JobOutcome.EVALUATED, (violation.id,))

@@ -114,12 +114,8 @@ async def ingest_point(request: Request) -> web.Response:
     ingestor: Ingestor = request.services.ingestor
     await ingestor.admit(request.metadata)
     request.content = await read_bytes(request.http, MEBIBYTE, gzip=False)
-    body = request.body(SinglePointBody)
+    body = request.body(SinglePointBody, check=check_names)
     name = "metricName" if body.metric_name is not None else "metricId"
-    if body.metric_name is None and body.metric_id is None:
-        raise validation_failure((Fault("metricName", "is required"),))
-    if body.metric_name is not None and body.metric_id is not None and body.metric_name != body.metric_id:
-        raise validation_failure((Fault("metricId", "must equal metricName"),))
     point = PointBody(
         metric_name=body.metric_name or body.metric_id or "",
         timestamp=body.timestamp,
@@ -135,6 +131,16 @@ async def ingest_point(request: Request) -> web.Response:
         raise Failure(failure.reason, failure.message, faults=faults, metadata=failure.metadata, from_core=True) from failure
     request.services.figures.points.inc()
     return json_response(Receipt(job_id=result.batch.job_ids[0], status="Queued"), 202)
+
+
+def check_names(body: SinglePointBody, faults: list[Fault]) -> None:
+    """The metric is named, by one name."""
+    if any(fault.path in {"metricName", "metricId"} for fault in faults):
+        return
+    if body.metric_name is None and body.metric_id is None:
+        faults.append(Fault("metricName", "is required"))
+    elif body.metric_name is not None and body.metric_id is not None and body.metric_name != body.metric_id:
+        faults.append(Fault("metricId", "must equal metricName"))
 
 
 def alone(fault: Fault, name: str) -> Fault:

@@ -15,7 +15,7 @@ from lumetry_core.baselines.weeks import MINUTE_MS, WeekClock
 from lumetry_core.metrics.dimension import dimension_key_of
 from lumetry_core.metrics.model import DAY_MS, Floats, Integers, MetricInfo
 from lumetry_core.metrics.rollup import Rollup
-from lumetry_core.metrics.service.stored import StoredPoints, list_series, read_stored, read_unsealed
+from lumetry_core.metrics.service.stored import Columns, Selection, StoredPoints, list_days, list_series, read_stored, read_unsealed
 from lumetry_core.runtime.database import Transaction
 
 MAX_MEMBERS = 500
@@ -55,6 +55,7 @@ async def build(
     max_members: int = MAX_MEMBERS,
     members: Collection[str | None] = (),
     minutes_mask: NDArray[np.bool_] | None = None,
+    unsealed: Columns | None = None,
 ) -> tuple[Learned, Candidates]:
     """Learns every stored point of a metric in [from_ms, to_ms), of one transaction, a day at a time.
 
@@ -68,6 +69,7 @@ async def build(
         max_members: Members registered later are left out.
         members: Those whose numbers are given already.
         minutes_mask: Which buckets to learn, of a week; None: all.
+        unsealed: What `read_unsealed` gave for the partition before that offset, when many metrics are built; None: it is read.
 
     Returns:
         What was learned, and the pending points ascending by time, excluded and breached ones included; under baseline number 0.
@@ -93,8 +95,13 @@ async def build(
     waiting: list[Candidates] = []
     if to_ms <= from_ms or not member_of:
         return learned, join(waiting)
-    unsealed = await read_unsealed(tx, organization_id, metric.partition, plan.series_ids, from_ms, to_ms - 1, before_offset=before_offset)
-    for day in range(from_ms // DAY_MS, (to_ms - 1) // DAY_MS + 1):
+    if unsealed is None:
+        unsealed = await read_unsealed(
+            tx, organization_id, metric.partition, plan.series_ids, from_ms, to_ms - 1, before_offset=before_offset
+        )
+    unsealed = Selection(plan.series_ids, from_ms, to_ms - 1).of(unsealed)
+    days = {*await list_days(tx, organization_id, metric.id, from_ms, to_ms - 1), *np.unique(unsealed[1] // DAY_MS).tolist()}
+    for day in sorted(days):
         first, last = max(from_ms, day * DAY_MS), min(to_ms, (day + 1) * DAY_MS) - 1
         stored = await read_stored(tx, organization_id, metric.id, metric.partition, plan.series_ids, first, last, unsealed=unsealed)
         waiting.append(await asyncio.to_thread(learn_day, plan, stored))

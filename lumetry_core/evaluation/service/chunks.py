@@ -128,7 +128,8 @@ class Memory:
         stored: set[tuple[int, int]] = set()
         if doubtful:
             async with self._database.read() as tx:
-                stored = await loading.find_stored(tx, held, doubtful, first_offset)
+                own = set(zip(series_ids.tolist(), chunk.times.tolist(), strict=True)) if is_retry else ()
+                stored = await loading.find_stored(tx, held, doubtful, first_offset, own)
         sights = sight(state, chunk, surveyed.members(), stored, compiled.grace_ms)
         surveyed, sights, drawn = await self._draw(held, compiled, chunk, surveyed, sights)
         cold = state.cold_slots(surveyed.walked_slots())
@@ -202,6 +203,9 @@ class Memory:
             if compiled is not None and await read_evaluation_version(tx, organization_id) != compiled.version:
                 self.forget_rules(organization_id)
         held, compiled = await self._hold(organization_id, partition, fence, now, before_offset)
+        async with self._database.read() as tx:
+            if await read_evaluation_version(tx, organization_id) != compiled.version:
+                return True  # a request may be newer than the periods and profiles that are known
         return await self._keeper.rebuild_next(held, compiled, before_offset, fence, now)
 
     async def fold(self, partition: int, fence: Fence) -> bool:

@@ -4,7 +4,7 @@ What was learned is exact at every moment: hours of the week in the store, and a
 which is written in the transaction that commits a chunk.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -19,10 +19,14 @@ from lumetry_core.baselines.service.keeping import Baseline
 from lumetry_core.baselines.weeks import HOURS_PER_WEEK, MINUTES_PER_WEEK, WeekClock
 from lumetry_core.evaluation.bands import hours_to_load
 from lumetry_core.evaluation.held import MINUTE_MS, NO_MINUTE, HeldBaseline, learning_delay
-from lumetry_core.evaluation.service.loading import PartitionState, add_metric_series
+from lumetry_core.evaluation.service import retries
+from lumetry_core.evaluation.service.loading import PartitionState, add_metric_series, shape_of
 from lumetry_core.evaluation.service.rules import BaselineKey, CompiledRules
 from lumetry_core.evaluation.survey import Chunk, Sights
-from lumetry_core.metrics.model import MetricInfo
+from lumetry_core.metrics.dimension import dimension_key_of
+from lumetry_core.metrics.model import Integers, MetricInfo
+from lumetry_core.metrics.service.members import list_metric_series
+from lumetry_core.metrics.service.stored import Columns, read_unsealed
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.database import Database, Transaction
 from lumetry_core.violations import service as violations
@@ -30,6 +34,7 @@ from lumetry_core.violations import service as violations
 Fence = Callable[[Transaction], Awaitable[None]]
 """Makes a transaction fail unless the partition is still held."""
 WEEK_MS = 7 * 86_400_000
+FAR_MS = 1 << 60
 
 
 class Keeper:
@@ -46,11 +51,12 @@ class Keeper:
         """
         wanted = set(compiled.learned.get(held.partition, ()))
         if held.are_baselines_loaded:
-            present = {key: kept.baseline for key, kept in held.baselines.items()}
+            present = {key: kept.settle() for key, kept in held.baselines.items()}
         else:
             async with self._database.read() as tx:
                 present = await keeping.load(tx, held.organization_id, held.partition)
                 held.journal_id = await keeping.find_newest_journal_id(tx, held.organization_id, held.partition)
+                held.unlearned |= await find_outgrown(tx, held, compiled, present)
             held.are_baselines_loaded = True
         useful = {key: baseline for key, baseline in present.items() if key in wanted and key[1] not in held.unlearned}
         held.unlearned.clear()
@@ -60,17 +66,35 @@ class Keeper:
                 await keeping.delete(tx, held.organization_id, surplus)
                 await fence(tx)
         held.baselines = {key: hold(baseline, compiled, held.baselines.get(key)) for key, baseline in useful.items()}
-        for key in sorted(wanted - held.baselines.keys()):
-            held.baselines[key] = await self._make(held, compiled, key, before_offset, fence, now)
+        missing = sorted(wanted - held.baselines.keys())
+        unsealed = await self._read_unsealed(held, missing, before_offset)
+        for key in missing:
+            held.baselines[key] = await self._make(held, compiled, key, before_offset, unsealed, fence, now)
         async with self._database.read() as tx:
             held.rebuilds = await rebuilds.list_rebuilds(tx, held.organization_id, held.partition)
 
+    async def _read_unsealed(self, held: PartitionState, keys: Collection[BaselineKey], before_offset: int) -> Columns | None:
+        """The points of many metrics that are not in segments yet, so that they are not read for each; None for a single one."""
+        if len(keys) <= 1:
+            return None
+        async with self._database.read() as tx:
+            series = await list_metric_series(tx, held.organization_id, {metric_id for _, metric_id in keys})
+            series_ids = np.fromiter((one.id for one in series), np.int64, len(series))
+            return await read_unsealed(tx, held.organization_id, held.partition, series_ids, -FAR_MS, FAR_MS, before_offset=before_offset)
+
     async def _make(
-        self, held: PartitionState, compiled: CompiledRules, key: BaselineKey, before_offset: int, fence: Fence, now: datetime
+        self,
+        held: PartitionState,
+        compiled: CompiledRules,
+        key: BaselineKey,
+        before_offset: int,
+        unsealed: Columns | None,
+        fence: Fence,
+        now: datetime,
     ) -> HeldBaseline:
         profile, metric = compiled.profiles[key[0]], compiled.metrics[key[1]]
         async with self._database.read() as tx:
-            learned, pending = await self._build(tx, held, compiled, key, before_offset, now)
+            learned, pending = await self._build(tx, held, compiled, key, before_offset, now, unsealed=unsealed)
         async with self._database.write() as tx:
             baseline = await keeping.create(tx, held.organization_id, profile.id, metric, learned, pending, held.journal_id, now)
             await fence(tx)
@@ -89,6 +113,7 @@ class Keeper:
         include_violations: bool = False,
         members: Sequence[str | None] = (),
         mask: NDArray[np.bool_] | None = None,
+        unsealed: Columns | None = None,
     ) -> tuple[Learned, Candidates]:
         """Learns a metric's stored points of the look-back window that were evaluated."""
         profile, metric = compiled.profiles[key[0]], compiled.metrics[key[1]]
@@ -104,12 +129,29 @@ class Keeper:
             to_ms=max(to_ms(now), newest_of_metric(held, metric.id)) + 1,
             before_offset=before_offset,
             exclusions=compiled.exclusions_of(metric.id),
-            breached=breached,
+            breached=await self._leave_unevaluated_out(tx, held, metric, breached),
             boundaries=boundaries(held, metric.id, compiled.grace_ms),
             max_members=metric.fleet.max_cardinality,
             members=members,
             minutes_mask=mask,
+            unsealed=unsealed,
         )
+
+    async def _leave_unevaluated_out(
+        self, tx: Transaction, held: PartitionState, metric: MetricInfo, breached: Mapping[str | None, Integers]
+    ) -> Mapping[str | None, Integers]:
+        """The breached times and those of jobs that were put aside: their points go to the journal when an attempt ends well."""
+        series_ids, times = await retries.read_unevaluated(tx, held.organization_id, held.partition)
+        if not len(times):
+            return breached
+        state, left_out = held.state, dict(breached)
+        rows = state.find_rows(series_ids)
+        slots = np.where(rows < 0, -1, state.slot[rows])
+        for slot in np.unique(slots[rows >= 0]).tolist():
+            metric_id, key = state.member_of_slot[slot]
+            if metric_id == metric.id:
+                left_out[key] = np.concatenate((left_out.get(key, times[:0]), times[slots == slot]))
+        return left_out
 
     async def rebuild_next(self, held: PartitionState, compiled: CompiledRules, before_offset: int, fence: Fence, now: datetime) -> bool:
         """Does what the oldest request to rebuild asks of one baseline; true when there may be more."""
@@ -142,6 +184,7 @@ class Keeper:
         kept = held.baselines[key]
         mask = touched_minutes(kept.clock, request.start_ms, request.end_ms)
         await self._load_hours(kept, set(range(HOURS_PER_WEEK)))
+        await self._mark_detected(held, compiled.metrics[key[1]], kept)
         kept.advance(held.state.newest, compiled.grace_ms)
         before = kept.settle()
         async with self._database.read() as tx:
@@ -214,6 +257,20 @@ class Keeper:
             await keeping.trim_journal(tx, held.organization_id, held.partition)
             await fence(tx)
         held.journaled_points = 0
+
+
+async def find_outgrown(
+    tx: Transaction, held: PartitionState, compiled: CompiledRules, present: Mapping[BaselineKey, Baseline]
+) -> set[int]:
+    """Metrics of which stored baselines know members that their series no longer feed: the members were told apart otherwise then."""
+    metrics = {metric_id: compiled.metrics[metric_id] for _, metric_id in present if metric_id in compiled.metrics}
+    keys: dict[int, set[str | None]] = {metric_id: set() for metric_id in metrics}
+    for series in await list_metric_series(tx, held.organization_id, metrics) if metrics else ():
+        metric = metrics[series.metric_id]
+        keys[metric.id].add(dimension_key_of(series.labels, metric.dimension_keys, metric.multidimensional))
+    held.shapes |= {metric_id: shape_of(metric) for metric_id, metric in metrics.items()}
+    known = ((metric_id, baseline.learned.members) for (_, metric_id), baseline in present.items() if metric_id in keys)
+    return {metric_id for metric_id, members in known if not keys[metric_id].issuperset(members)}
 
 
 async def journal(tx: Transaction, held: PartitionState, learnable: Iterable[Candidates], now: datetime) -> int | None:

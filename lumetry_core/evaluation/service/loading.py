@@ -117,7 +117,7 @@ async def add_siblings(tx: Transaction, held: PartitionState, siblings: Sequence
     ids = np.fromiter((series.id for series in siblings), np.int64, len(siblings))
     unknown = held.state.find_rows(ids) < 0
     metrics = await find_metrics_by_id(tx, held.organization_id, {series.metric_id for series in siblings})
-    held.shapes |= {metric.id: shape_of(metric) for metric in metrics.values()}
+    held.shapes = {metric.id: shape_of(metric) for metric in metrics.values()} | held.shapes
     held.state.max_members |= {metric.id: metric.fleet.max_cardinality for metric in metrics.values()}
     added = []
     for series, is_unknown, newest in zip(siblings, unknown.tolist(), held.newest_of(ids).tolist(), strict=True):
@@ -159,8 +159,14 @@ async def read_own(tx: Transaction, held: PartitionState, compiled: CompiledRule
     return found
 
 
-async def find_stored(tx: Transaction, held: PartitionState, doubtful: Collection[StoredPoint], before_offset: int) -> set[StoredPoint]:
-    """Those of the points that jobs before an offset stored."""
+async def find_stored(
+    tx: Transaction, held: PartitionState, doubtful: Collection[StoredPoint], before_offset: int, own: Collection[StoredPoint] = ()
+) -> set[StoredPoint]:
+    """Those of the points that jobs before an offset stored.
+
+    Args:
+        own: Points of a job that is tried again: segments may have them from that very job, so there they count as new.
+    """
     if not doubtful:
         return set()
     series_ids = np.fromiter((series_id for series_id, _ in doubtful), np.int64, len(doubtful))
@@ -171,7 +177,8 @@ async def find_stored(tx: Transaction, held: PartitionState, doubtful: Collectio
         of_day = times // DAY_MS == day
         ids, at = np.unique(series_ids[of_day]), times[of_day]
         metric_ids = {metric_of[series_id] for series_id in ids.tolist()}
-        found |= await sealed_times(tx, held.organization_id, metric_ids, ids, int(at.min()), int(at.max()))
+        sealed = await sealed_times(tx, held.organization_id, metric_ids, ids, int(at.min()), int(at.max()))
+        found |= sealed.difference(own)
     return found & set(doubtful)
 
 

@@ -11,7 +11,7 @@ from lumetry_core.alerts.service.system_alerts import close_system_alert, raise_
 from lumetry_core.evaluation.model import MAX_ATTEMPTS, MAX_ERROR, JobResult, JobTrace, Retry, Run, backoff
 from lumetry_core.evaluation.store import retries as store
 from lumetry_core.evaluation.store import runs as run_store
-from lumetry_core.metrics.model import BatchHeader, Entry, job_id_of
+from lumetry_core.metrics.model import BatchHeader, Entry, Integers, job_id_of
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
@@ -81,6 +81,13 @@ async def read_entry(tx: Transaction, retry: Retry) -> Entry:
         values=values,
         batch_counts=np.array([retry.point_count], np.int64),
     )
+
+
+async def read_unevaluated(tx: Transaction, organization_id: int, partition: int) -> tuple[Integers, Integers]:
+    """Series ids and times in ms of the points of a partition's jobs that wait for another attempt or were given up."""
+    points = await store.read_unevaluated(tx, organization_id, partition)
+    none = np.zeros(0, np.int64)
+    return np.concatenate([none, *(ids for ids, _, _ in points)]), np.concatenate([none, *(times for _, times, _ in points)])
 
 
 async def note_success(tx: Transaction, retry: Retry, outcome: int, trace: JobTrace | None, now: datetime) -> None:

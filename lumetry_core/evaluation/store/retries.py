@@ -74,6 +74,15 @@ async def read_points(tx: Transaction, retry: Retry) -> tuple[Integers, Integers
     return decode_payload(payload)
 
 
+async def read_unevaluated(tx: Transaction, organization_id: int, partition: int) -> list[tuple[Integers, Integers, Floats]]:
+    """As `read_points`, of every job of a partition of which no attempt has ended well."""
+    columns = evaluation_retries.c
+    is_waiting = columns.outcome.is_(None) & columns.payload.is_not(None)
+    where = (columns.organization_id == organization_id, columns.partition == partition, is_waiting)
+    rows = await tx.execute(select(columns.payload).where(*where).order_by(columns.offset))
+    return [decode_payload(payload) for payload in rows.scalars()]
+
+
 async def note_failure(tx: Transaction, retry: Retry) -> None:
     """Keeps another failed attempt; the points of a job that is given up stay, for people may want it tried again."""
     changed = {name: getattr(retry, name) for name in ("attempt_count", "last_error", "start_time", "next_time", "fail_time")}

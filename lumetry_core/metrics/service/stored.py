@@ -100,6 +100,11 @@ async def read_unsealed(
     return points.series_ids, points.times_ms, points.values
 
 
+async def list_days(tx: Transaction, organization_id: int, metric_id: int, start_ms: int, end_ms: int) -> list[int]:
+    """Days since the Unix epoch of which segments hold points of a metric, in a range, both ends included; ascending."""
+    return await segment_store.list_days_of_metric(tx, organization_id, metric_id, start_ms, end_ms)
+
+
 async def list_series(tx: Transaction, organization_id: int, metric_id: int) -> list[SeriesInfo]:
     """All series of a metric, ascending by number: the order of their registration."""
     return await member_store.list_series(tx, organization_id, [metric_id])

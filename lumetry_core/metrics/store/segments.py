@@ -92,6 +92,17 @@ async def read_segments(tx: Transaction, organization_id: int, metric_id: int, s
     )
 
 
+async def list_days_of_metric(tx: Transaction, organization_id: int, metric_id: int, start_ms: int, end_ms: int) -> list[int]:
+    """Days of which a metric has segments, in a range, both ends included; ascending."""
+    columns = point_segments.c
+    where = (
+        columns.organization_id == organization_id,
+        columns.metric_id == metric_id,
+        columns.day.between(start_ms // DAY_MS, end_ms // DAY_MS),
+    )
+    return list((await tx.execute(select(columns.day).where(*where).distinct().order_by(columns.day))).scalars())
+
+
 async def read_group(tx: Transaction, group: Group, resolutions: Collection[int]) -> list[Segment]:
     """Segments of a group at any of the resolutions, ascending by sequence."""
     columns = point_segments.c

@@ -11,6 +11,9 @@ from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.baselines.drafts import ExclusionDraft
 from lumetry_core.baselines.model import ExclusionKind
 from lumetry_core.baselines.service import exclusions
+from lumetry_core.metrics.service import inbox
+from lumetry_core.metrics.settings import Settings as MetricSettings
+from lumetry_core.metrics.worker import Maintainer, Sealer
 from lumetry_core.replay import service
 from lumetry_core.replay.preview import Preview, replay_scene
 from lumetry_core.replay.service import Settings, expected_span, read_scene
@@ -226,3 +229,21 @@ def describe(one: NewViolation) -> tuple[datetime, str, float, str, float | None
         one.upper_threshold,
         one.baseline_confidence,
     )
+
+
+async def test_preview_of_roll_ups_of_extreme_values(plant: Plant) -> None:
+    """Where sums are too large for a number, the mean of a roll-up still is one."""
+    await plant.send("load", (-3600, 1.7e308), (-3590, 1.7e308), host="a")
+    await plant.run()
+    async with plant.database.write() as tx:
+        await inbox.acquire(tx, "core-1", plant.clock.now())
+    plant.clock.advance(minutes=5)  # type: ignore[attr-defined]
+    assert await Sealer(plant.database, "core-1", MetricSettings(seal_points=1, seal_age_seconds=0)).tick(plant.clock.now())
+    plant.clock.advance(days=40)  # type: ignore[attr-defined]
+    await plant.send("load", (40 * DAY, 1.0), host="a")
+    maintainer = Maintainer(plant.database, "core-1", MetricSettings())
+    while await maintainer.tick(plant.clock.now()):
+        pass
+    found = await preview(plant, RuleDraft(flat=STATIC), -7200, 0)
+    assert found.points.values.tolist() == [1.7e308]
+    assert [one.new.actual_value for one in found.violations] == [1.7e308]
