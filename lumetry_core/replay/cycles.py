@@ -10,16 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from lumetry_core.baselines.statistics import Statistics, empty
-from lumetry_core.evaluation.bands import Trial, draw, is_independent, lessons, pool, put, with_members
+from lumetry_core.evaluation.bands import draw, is_independent
 from lumetry_core.evaluation.compound import CompoundWatch, Cycles, Outcome, judge_cycles, take_cycle
 from lumetry_core.evaluation.evaluate import evaluate
 from lumetry_core.evaluation.held import MINUTE_MS, NO_MINUTE, HeldBaseline, learning_delay
+from lumetry_core.evaluation.lessons import lessons, with_members
 from lumetry_core.evaluation.limits import Learning
 from lumetry_core.evaluation.machine import START, State
 from lumetry_core.evaluation.readings import Condition, Reading, find_newest, order_members, read_condition, see
 from lumetry_core.evaluation.service.cycle_effects import describe_violation
 from lumetry_core.evaluation.state import EvaluationState, StoredSeries, with_number
 from lumetry_core.evaluation.survey import Chunk, sight, survey
+from lumetry_core.evaluation.trial import Trial, pool, put
 from lumetry_core.metrics.model import Floats, Integers, MetricInfo
 from lumetry_core.replay.engine import CHUNK_POINTS, cut
 from lumetry_core.replay.outcome import NOT_BREACHED, ReplayedAlert, ReplayedPoints, ReplayedViolation, join_alert, open_alert

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from lumetry_core.evaluation.bands import Drawn, draw, learned_positions
+from lumetry_core.evaluation.bands import Drawn, draw
 from lumetry_core.evaluation.effects import AlertChange, Effects, FoundViolation
 from lumetry_core.evaluation.evaluate import evaluate
 from lumetry_core.evaluation.held import HeldBaseline
+from lumetry_core.evaluation.lessons import learned_positions
 from lumetry_core.evaluation.machine import Watch
 from lumetry_core.evaluation.state import EvaluationState, StoredSeries
 from lumetry_core.evaluation.survey import Chunk, Sights, StoredPoint, Survey, doubtful_points, sight, survey, walk_more

@@ -8,9 +8,10 @@ from datetime import datetime
 import numpy as np
 
 from lumetry_core.access.service.evaluation_version import read_evaluation_version
-from lumetry_core.evaluation.bands import Drawn, draw, learned_positions
+from lumetry_core.evaluation.bands import Drawn, draw
 from lumetry_core.evaluation.effects import Effects
 from lumetry_core.evaluation.evaluate import evaluate
+from lumetry_core.evaluation.lessons import learned_positions
 from lumetry_core.evaluation.model import JobTrace, Settings
 from lumetry_core.evaluation.service import learning, loading
 from lumetry_core.evaluation.service.learning import Fence, Keeper

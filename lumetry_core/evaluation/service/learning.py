@@ -17,8 +17,8 @@ from lumetry_core.baselines.model import Rebuild
 from lumetry_core.baselines.service import building, keeping, rebuilds
 from lumetry_core.baselines.service.keeping import Baseline
 from lumetry_core.baselines.weeks import HOURS_PER_WEEK, MINUTES_PER_WEEK, WeekClock
-from lumetry_core.evaluation.bands import hours_to_load
 from lumetry_core.evaluation.held import MINUTE_MS, NO_MINUTE, HeldBaseline, learning_delay
+from lumetry_core.evaluation.lessons import hours_to_load
 from lumetry_core.evaluation.service import retries
 from lumetry_core.evaluation.service.loading import PartitionState, add_metric_series, shape_of
 from lumetry_core.evaluation.service.rules import BaselineKey, CompiledRules

@@ -11,11 +11,12 @@ from lumetry_core.baselines.learned import Learned
 from lumetry_core.baselines.model import BaselineProfile
 from lumetry_core.baselines.service.keeping import Baseline
 from lumetry_core.baselines.weeks import WeekClock
-from lumetry_core.evaluation.bands import draw, learned_positions
+from lumetry_core.evaluation.bands import draw
 from lumetry_core.evaluation.compile import compile_rule
 from lumetry_core.evaluation.effects import Effects
 from lumetry_core.evaluation.evaluate import evaluate
 from lumetry_core.evaluation.held import HeldBaseline
+from lumetry_core.evaluation.lessons import learned_positions
 from lumetry_core.evaluation.limits import Limits
 from lumetry_core.evaluation.machine import Counted, OpenAlert, State, Watch
 from lumetry_core.evaluation.state import NEVER, EvaluationState, StoredSeries
