@@ -109,8 +109,12 @@ class Evaluator:
         self._next_renewal = now + RENEW_INTERVAL
 
     async def _close_left(self, now: datetime) -> None:
-        if self._next_queue is not None and now < self._next_queue:
-            return
+        if self._next_queue is None or now >= self._next_queue:
+            await self._close_all_left()
+            self._next_queue = now + QUEUE_INTERVAL
+
+    async def _close_all_left(self) -> None:
+        """Closes the alerts of rules that left `Active`: before anything is judged by newer rules, under which one may be active again."""
         more = True
         while more:
             async with self._database.write() as tx:
@@ -118,7 +122,6 @@ class Evaluator:
                 await closing.close_left(tx, items)
                 await complete(tx, items)
             more = bool(items)
-        self._next_queue = now + QUEUE_INTERVAL
 
     async def _follow(self, now: datetime) -> bool:
         """Brings what is held to changes that no point has told of yet, and learns anew what is asked for."""
@@ -130,6 +133,7 @@ class Evaluator:
         for lease in list(self._leases.values()):
             behind = self._memory.list_behind(lease.partition, versions)
             if behind:
+                await self._close_all_left()
                 async with self._database.read() as tx:
                     committed = (await inbox.read_position(tx, lease.partition)).committed_offset
             for organization_id in behind:
@@ -231,6 +235,7 @@ class Evaluator:
                         await inbox.advance(tx, lease, end, points)
                     is_done = True
                 except RulesMoved as moved:
+                    await self._close_all_left()
                     self._memory.forget_rules(moved.organization_id)
             chunks.apply(judged, written)
             self._committed[lease.partition] = end

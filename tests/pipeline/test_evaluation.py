@@ -213,3 +213,16 @@ async def test_evaluate_recognises_repetitions_of_sealed_points(plant: Plant) ->
     await plant.send("load", (2, 99), host="a")
     await plant.run()
     assert [(seconds, value) for seconds, value, *_ in await plant.shown_violations()] == [(2, 99)]
+
+
+async def test_evaluate_after_a_rule_left_active_and_came_back(plant: Plant) -> None:
+    """Its alert ends with the first change; what breaches afterwards opens another one, however soon."""
+    await plant.send("load", (-3600, 1))
+    rule = await plant.add_rule("load", level(recovery_minutes=60))
+    await plant.send("load", (0, 11))
+    await plant.run()
+    await plant.change_rule(rule, level(recovery_minutes=60), status="Disabled")
+    await plant.change_rule(rule, level(recovery_minutes=60))
+    await plant.send("load", (1, 12), (2, 13))
+    await plant.run()
+    assert [(start, end, count) for _, start, end, _, _, count in await plant.shown_alerts()] == [(0, 0, 1), (1, None, 2)]

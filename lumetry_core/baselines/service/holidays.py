@@ -43,7 +43,7 @@ async def import_public_holidays(tx: Transaction, caller: Caller, calendar: Cale
             start_time=start_time,
             end_time=end_time,
             reason=name[:MAX_REASON],
-            created_by=None,
+            created_by=caller.user_id,
             create_time=now,
         )
         added.append(await add_exclusion(tx, caller, holiday, now))

@@ -12,9 +12,12 @@ from lumetry_core.access.service.settings import read_settings
 from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.service.detections import active_detected
 from lumetry_core.baselines.bands import COUNT_DECIMALS
+from lumetry_core.baselines.service.exclusions import exclusions_of
+from lumetry_core.baselines.service.keeping import load_hours
 from lumetry_core.baselines.service.profiles import find_profile
 from lumetry_core.baselines.service.reading import read_learned
 from lumetry_core.baselines.weeks import MINUTE_MS, WeekClock
+from lumetry_core.evaluation.held import learning_delay
 from lumetry_core.evaluation.store import fleets as store
 from lumetry_core.fleet.judging import Learned
 from lumetry_core.fleet.model import FleetState
@@ -24,6 +27,7 @@ from lumetry_core.metrics.model import MetricInfo, SeriesInfo
 from lumetry_core.metrics.service import catalog
 from lumetry_core.metrics.service.members import list_metric_series
 from lumetry_core.metrics.service.stored import Columns, read_stored, read_unsealed
+from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Transaction
 
 HALF_WINDOW = 2
@@ -104,7 +108,8 @@ async def read_snapshot(tx: Transaction, plan: Plan, partitions: Collection[int]
         # read once for all metrics of the partition, which share its inbox
         ids = np.concatenate([rosters[metric.id].series_ids for metric in due if metric.partition == partition])
         unsealed[partition] = await read_unsealed(tx, organization_id, partition, ids, start_ms + 1, tick_ms, before_offset=None)
-    observed = [await observe(tx, metric, rosters[metric.id], start_ms, tick_ms, unsealed[metric.partition]) for metric in due]
+    grace_ms = plan.settings.evaluation_grace_seconds * 1000
+    observed = [await observe(tx, metric, rosters[metric.id], start_ms, tick_ms, grace_ms, unsealed[metric.partition]) for metric in due]
     left = [metric_id for metric_id in states if metric_id not in plan.metrics]
     return Snapshot(
         version=await read_evaluation_version(tx, organization_id),
@@ -134,11 +139,12 @@ async def enroll_all(metrics: Collection[MetricInfo], series: Mapping[int, Seque
 
 
 async def observe(
-    tx: Transaction, metric: MetricInfo, roster: Roster, start_ms: int, end_ms: int, unsealed: Columns | None = None
+    tx: Transaction, metric: MetricInfo, roster: Roster, start_ms: int, end_ms: int, grace_ms: int, unsealed: Columns | None = None
 ) -> Observed:
     """Reads a metric's points after a time up to another, and what was learned of its members for these minutes.
 
     Args:
+        grace_ms: The organization's grace period.
         unsealed: Points of the range, those of these members among them, that are not in segments yet; None: they are read.
     """
     stored = await read_stored(
@@ -149,12 +155,16 @@ async def observe(
         points = stored.decode_raw()
         return find_newest(roster, points.series_ids, points.times_ms, points.values)
 
-    recall = await prepare_recall(tx, metric, roster, start_ms, end_ms) if Analysis.BASELINE in metric.fleet.analyses else None
+    is_recalled = Analysis.BASELINE in metric.fleet.analyses
+    recall = await prepare_recall(tx, metric, roster, start_ms, end_ms, grace_ms) if is_recalled else None
     return Observed(metric, roster, decode, stored.payload_bytes, recall)
 
 
-async def prepare_recall(tx: Transaction, metric: MetricInfo, roster: Roster, start_ms: int, end_ms: int) -> Recall | None:
-    """Reads what was learned of a metric's members for the minutes of a range; None when nothing was."""
+async def prepare_recall(tx: Transaction, metric: MetricInfo, roster: Roster, start_ms: int, end_ms: int, grace_ms: int) -> Recall | None:
+    """Reads what was learned of a metric's members for the minutes of a range; None when nothing was.
+
+    What was evaluated since it was saved last, and is old enough for the first minute of the range, is learned in this copy alone.
+    """
     profile = await find_profile(tx, metric.organization_id, metric.fleet.baseline.baseline_profile_id)
     if profile is None:
         return None
@@ -163,6 +173,14 @@ async def prepare_recall(tx: Transaction, metric: MetricInfo, roster: Roster, st
     baseline = await read_learned(tx, metric.organization_id, profile.id, metric.id, minutes, HALF_WINDOW)
     if baseline is None:
         return None
+    boundary = (start_ms // MINUTE_MS - learning_delay(grace_ms)) * MINUTE_MS
+    periods = [
+        (to_ms(period.start_time), to_ms(period.end_time))
+        for period in await exclusions_of(tx, metric.organization_id)
+        if period.metric_key in (None, metric.metric_key)
+    ]
+    await load_hours(tx, baseline, baseline.due_hours(boundary, periods, clock))
+    baseline.advance(boundary, periods, clock)
 
     def recall(fresh: Newest) -> Learned:
         found = [baseline.learned.find_member(roster.keys[member]) for member in fresh.members.tolist()]

@@ -92,7 +92,7 @@ async def get_fleet(
     fresh_ms = tick_ms - settings.fleet_staleness_seconds * 1000
     first_ms = min(fresh_ms, tick_ms - min(to_span(LOOK_BACK), settings.fleet_member_gone_minutes * 60_000))
     roster = enroll((await read_series(tx, [metric]))[metric.id], metric.dimension_keys, metric.fleet)
-    observed = await observe(tx, metric, roster, first_ms, tick_ms)
+    observed = await observe(tx, metric, roster, first_ms, tick_ms, settings.evaluation_grace_seconds * 1000)
     alerting = {alert.dimension_key for alert in await active_detected(tx, organization_id) if alert.metric_key == metric_key}
 
     def view() -> FleetView:

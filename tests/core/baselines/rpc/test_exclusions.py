@@ -88,11 +88,11 @@ async def test_faults_travel_by_path(stub: ExclusionServiceStub) -> None:
 
 
 async def test_import_answers_what_is_new(stub: ExclusionServiceStub) -> None:
-    """Several years come at once, nothing comes twice, and nobody is the author."""
+    """Several years come at once, nothing comes twice, and the author is who asked."""
     asked = pb.ImportPublicHolidaysRequest(country="DE", subdivision="BY", years=[2026, 2027], time_zone="Europe/Berlin")
     added = (await stub.ImportPublicHolidays(asked)).exclusions
     assert len(added) == 24
-    assert (added[0].kind, added[0].reason, added[0].HasField("created_by")) == (HOLIDAY, "New Year's Day", False)
+    assert (added[0].kind, added[0].reason, added[0].created_by) == (HOLIDAY, "New Year's Day", 42)
     assert added[0].start_time.ToDatetime(UTC) == datetime(2025, 12, 31, 23, tzinfo=UTC)
     assert (await stub.ImportPublicHolidays(asked)).exclusions == []
 

@@ -28,7 +28,7 @@ def calendar(*days: date, time_zone: str | None = "Europe/Berlin") -> Calendar:
 
 
 async def test_import_adds_whole_local_days(database: Database, clock: Clock) -> None:
-    """Days are those of the time zone, the ones of 23 and 25 hours too, for all metrics and of nobody; the audit names who asked."""
+    """Days are those of the time zone, the ones of 23 and 25 hours too, for all metrics; their author is who asked."""
     added = await take_over(database, clock, calendar(date(2026, 3, 29), date(2026, 10, 25), date(2026, 12, 25)))
     spans = [
         (datetime(2026, 3, 28, 23, tzinfo=UTC), datetime(2026, 3, 29, 22, tzinfo=UTC), "Day 29"),
@@ -36,7 +36,7 @@ async def test_import_adds_whole_local_days(database: Database, clock: Clock) ->
         (datetime(2026, 12, 24, 23, tzinfo=UTC), datetime(2026, 12, 25, 23, tzinfo=UTC), "Day 25"),
     ]
     assert [replace(holiday, id=0) for holiday in added] == [
-        Exclusion(0, 7, HOLIDAY, None, start, end, reason, None, clock.now()) for start, end, reason in spans
+        Exclusion(0, 7, HOLIDAY, None, start, end, reason, CALLER.user_id, clock.now()) for start, end, reason in spans
     ]
     async with database.read() as tx:
         assert await exclusions_of(tx, 7) == added
