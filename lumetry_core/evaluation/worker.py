@@ -144,7 +144,10 @@ class Evaluator:
         return more
 
     async def _while_held(self, lease: Lease, work: Awaitable[bool]) -> bool:
-        """Does work on a partition; when it fails what is held of it is forgotten, as it may be ahead of the store. False: it was lost."""
+        """Does work on a partition; when it fails what is held of it is forgotten, as it may be ahead of the store.
+
+        False: the partition was lost, or waits for a next time while others go on.
+        """
         is_done = False
         try:
             more = await work
@@ -152,6 +155,11 @@ class Evaluator:
         except LeaseLost:
             log.info("another process took a partition", partition=lease.partition)
             self._leases.pop(lease.partition, None)
+            return False
+        except Exception as error:  # what is wrong with one partition must not stop the others
+            if is_store_unavailable(error):
+                raise
+            log.exception("a partition could not be brought to its rules and baselines", partition=lease.partition, exc_info=error)
             return False
         finally:
             if not is_done:

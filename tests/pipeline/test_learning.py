@@ -399,3 +399,25 @@ async def test_rebuild_of_some_buckets_leaves_out_what_detectors_found(plant: Pl
     await plant.send("load", (0, 1000.0), **host)
     await plant.run()
     assert [one.actual_value for one in await plant.violations()] == [12.0]
+
+
+async def test_hold_that_fails_makes_its_partition_wait(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While a baseline cannot be made its points wait, others go on where they can, and everything is judged when it can again."""
+    await plant.send("load", *HISTORY)
+    await plant.send("other", (-3600, 1.0))
+    await plant.run()
+    await plant.add_rule("other", level())
+    await watch(plant)
+
+    async def fail(*_: Any, **__: Any) -> None:
+        raise ValueError("a broken block")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(keeping, "create", fail)
+        await plant.send("load", (0, 99.0))
+        await plant.send("other", (0, 99.0))
+        await plant.run()
+        found = {violation.metric_key for violation in await plant.violations()}
+        assert found == ({"other"} if plant.database.is_postgresql else set())
+    await settle(plant)
+    assert {violation.metric_key for violation in await plant.violations()} == {"load", "other"}
