@@ -14,9 +14,15 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from lumetry_core.runtime.database import Database, open_database
 from lumetry_core.runtime.queue import Wakeups
+
+# as the product logs: the default renderer draws tracebacks for a terminal, which takes half a second each
+structlog.configure(
+    processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+)
 
 POSTGRES_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
 

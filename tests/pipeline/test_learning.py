@@ -163,7 +163,7 @@ def limits_at(seconds: float) -> tuple[Any, ...]:
     ("sizes", "events"),
     [
         ([50], [""]),
-        ([1] * 50, ["restart"] * 50),
+        ([2] * 25, ["restart"] * 25),
         ([7] * 7, ["fold"] * 7),
         ([3, 1, 20, 5, 5, 2, 9], ["fold", "restart", "restart", "fold", "restart", "fold", "restart"]),
     ],

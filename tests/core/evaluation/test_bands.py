@@ -196,7 +196,7 @@ def test_draw_agrees_with_the_naive_way(of: Rule, steps: list[tuple[int, int, fl
     assert violations_of(world) == naive_violations(of, points, minimum_points)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     RULES,
     STEPS,
@@ -217,7 +217,7 @@ def test_draw_agrees_in_any_chunks(of: Rule, steps: list[tuple[int, int, float]]
     assert shown(world) == shown(single)
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(RULES, STEPS, st.data())
 def test_draw_agrees_in_any_order_within_the_grace_period(of: Rule, steps: list[tuple[int, int, float]], data: st.DataObject) -> None:
     """Points that arrive out of order, none of them late, breach by the same limits."""

@@ -42,7 +42,7 @@ def test_noise_inside_the_margin_alerts_once(
     assert len(world.alerts) <= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(12.01, 16.0), min_size=1, max_size=40), st.sampled_from([1, 2]))
 def test_noise_inside_a_learned_margin_alerts_once(noise: list[float], trigger_count: int) -> None:
     """The same for a band of two deviations around a learned 10 ± 2, with recovery inside one deviation."""
@@ -83,7 +83,7 @@ def of_story() -> Rule:
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(EPISODES, st.data())
 def test_arrival_out_of_order_gives_the_same_alerts(episodes: list[tuple[int, list[float]]], data: st.DataObject) -> None:
     """Points that overtake each other inside the grace period, which is shorter than the quiet period: as many alerts, as severe.
