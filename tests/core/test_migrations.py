@@ -104,6 +104,25 @@ async def test_upgrade_of_a_filled_database_keeps_its_rows(empty_url: str) -> No
     assert read(empty_url, lambda connection: connection.execute(text("SELECT description, update_time FROM roles")).one()) == (None, 7)
 
 
+async def test_upgrade_notes_what_rules_refer_to(empty_url: str) -> None:
+    """A metric that a rule of an earlier schema watches cannot be removed afterwards."""
+
+    def fill(connection: Connection) -> None:
+        config = configure()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        rule = (
+            "INSERT INTO rules (organization_id, name_key, status, search_text, definition, counting_epoch, create_time, update_time) "
+            "VALUES (3, 'r', 'Active', 'r', :definition, 1, 7, 7)"
+        )
+        connection.execute(text(rule), {"definition": '{"metric_key": "cpu.load", "name": "R"}'})
+
+    run_in_thread(lambda: run_on(empty_url, fill))
+    run_in_thread(lambda: upgrade(empty_url))
+    select = text("SELECT organization_id, kind, number, metric_key FROM metric_references")
+    assert read(empty_url, lambda connection: connection.execute(select).all()) == [(3, "Rule", 1, "cpu.load")]
+
+
 async def test_upgrade_twice_changes_nothing(empty_url: str) -> None:
     """What is there stays; the revision is the newest."""
     run_in_thread(lambda: upgrade(empty_url))
