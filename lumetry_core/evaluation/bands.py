@@ -14,12 +14,12 @@ from lumetry_core.baselines.bands import CONFIDENCES, band, confidence
 from lumetry_core.baselines.candidates import Candidates
 from lumetry_core.baselines.learned import Learned
 from lumetry_core.baselines.statistics import Statistics
-from lumetry_core.evaluation.held import MINUTE_MS, NO_MINUTE, HeldBaseline, learning_delay
+from lumetry_core.evaluation.held import MINUTE_MS, HeldBaseline, learning_delay
 from lumetry_core.evaluation.lessons import Lesson, candidates, lessons, with_members
 from lumetry_core.evaluation.limits import UNLIMITED, Learning, Limits, finite
 from lumetry_core.evaluation.machine import Watch
 from lumetry_core.evaluation.state import EvaluationState
-from lumetry_core.evaluation.survey import Chunk, Sights
+from lumetry_core.evaluation.survey import Chunk, Sights, runs
 from lumetry_core.evaluation.trial import Trial, pool
 from lumetry_core.metrics.model import Floats, Integers
 
@@ -143,8 +143,7 @@ def sweep(sheets: Sequence[tuple[Sheet, list[int]]], delay: int) -> None:
     """
     trials = [(sheet, halves, Trial(sheet.held, sheet.lesson, sheet.weeks, max(halves))) for sheet, halves in sheets]
     minutes = sheets[0][0].lesson.judged // MINUTE_MS
-    starts = np.flatnonzero(np.diff(minutes, prepend=NO_MINUTE))
-    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(minutes)], strict=True):
+    for start, end in runs(minutes):
         chosen = np.arange(start, end)
         for sheet, halves, trial in trials:
             trial.learn_before((int(minutes[start]) - delay) * MINUTE_MS, sheet.lesson)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lumetry_core.baselines.candidates import Candidates, make_candidates
 from lumetry_core.evaluation.held import MINUTE_MS, HeldBaseline
 from lumetry_core.evaluation.state import EvaluationState
-from lumetry_core.evaluation.survey import Chunk, Sights
+from lumetry_core.evaluation.survey import Chunk, Sights, runs
 from lumetry_core.metrics.model import Floats, Integers
 
 
@@ -55,10 +55,7 @@ def lessons(state: EvaluationState, chunk: Chunk, sights: Sights) -> dict[int, L
     order = np.lexsort((positions, chunk.times[positions], judged[positions], metric_ids))
     positions, metric_ids = positions[order], metric_ids[order]
     found: dict[int, Lesson] = {}
-    if not len(positions):
-        return found
-    starts = np.flatnonzero(np.diff(metric_ids, prepend=-1))
-    for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(positions)], strict=True):
+    for start, end in runs(metric_ids):
         part = positions[start:end]
         rows, values = chunk.rows[part], chunk.values[part]
         found[int(metric_ids[start])] = Lesson(
@@ -92,11 +89,13 @@ def hours_to_load(state: EvaluationState, chunk: Chunk, sights: Sights, grace_ms
     positions = learned_positions(state, chunk)
     if not len(positions):
         return []
-    metric_of = state.learned_metric[chunk.rows[positions]]
+    metric_ids = state.learned_metric[chunk.rows[positions]]
+    order = np.argsort(metric_ids, kind="stable")
+    metric_ids, times_of_metrics = metric_ids[order], chunk.times[positions[order]]
     has_late = any(seen.is_late for sightings in sights.of_slot.values() for seen in sightings)
     found = []
-    for metric_id in np.unique(metric_of).tolist():
-        times = chunk.times[positions[metric_of == metric_id]]
+    for start, end in runs(metric_ids):
+        metric_id, times = int(metric_ids[start]), times_of_metrics[start:end]
         for held in state.baselines_of_metric(metric_id):
             half = max((watch.learning.half for watch in state.watches_of_metric(metric_id) if watch.learning), default=0)
             missing = held.hours_needed(times, state.newest, half, grace_ms, has_late=has_late)

@@ -66,9 +66,15 @@ class Survey:
         """Each walked slot with the positions of its points in order of arrival."""
         positions = self.order[self.walked].tolist()
         slots = self.slots[self.walked]
-        starts = [*np.flatnonzero(np.diff(slots, prepend=-1)).tolist(), len(positions)]
-        for start, end in pairwise(starts):
+        for start, end in runs(slots):
             yield int(slots[start]), positions[start:end]
+
+
+def runs(keys: Integers) -> Iterator[tuple[int, int]]:
+    """Start and end of each run of equal keys."""
+    if len(keys):
+        starts = [0, *(np.flatnonzero(np.diff(keys)) + 1).tolist(), len(keys)]
+        yield from pairwise(starts)
 
 
 def survey(state: EvaluationState, chunk: Chunk) -> Survey:

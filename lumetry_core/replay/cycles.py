@@ -4,7 +4,7 @@ Limits of a dynamic condition are drawn for each point from what its member lear
 a condition is no violation of the point's own series, so it is learned.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +13,14 @@ from lumetry_core.baselines.statistics import Statistics, empty
 from lumetry_core.evaluation.bands import draw, is_independent
 from lumetry_core.evaluation.compound import CompoundWatch, Cycles, Outcome, judge_cycles, take_cycle
 from lumetry_core.evaluation.evaluate import evaluate
-from lumetry_core.evaluation.held import MINUTE_MS, NO_MINUTE, HeldBaseline, learning_delay
+from lumetry_core.evaluation.held import MINUTE_MS, HeldBaseline, learning_delay
 from lumetry_core.evaluation.lessons import lessons, with_members
 from lumetry_core.evaluation.limits import Learning
 from lumetry_core.evaluation.machine import START, State
 from lumetry_core.evaluation.readings import Condition, Reading, find_newest, order_members, read_condition, see
 from lumetry_core.evaluation.service.cycle_effects import describe_violation
 from lumetry_core.evaluation.state import EvaluationState, StoredSeries, with_number
-from lumetry_core.evaluation.survey import Chunk, sight, survey
+from lumetry_core.evaluation.survey import Chunk, runs, sight, survey
 from lumetry_core.evaluation.trial import Trial, pool, put
 from lumetry_core.metrics.model import Floats, Integers, MetricInfo
 from lumetry_core.replay.engine import CHUNK_POINTS, cut
@@ -144,7 +144,7 @@ def learn_pools(source: ConditionPoints, held: HeldBaseline, half: int, grace_ms
             put(found, part.start + lesson.positions, pool(held, held.baseline.learned, half, lesson, weeks, np.arange(len(weeks))))
         else:
             trial = Trial(held, lesson, weeks, half)
-            for chosen in by_minute(lesson.minutes):
+            for chosen in (np.arange(start, end) for start, end in runs(lesson.minutes)):
                 trial.learn_before((int(lesson.minutes[chosen[0]]) - delay) * MINUTE_MS, lesson)
                 put(found, part.start + lesson.positions[chosen], pool(held, trial.learned, half, lesson, weeks, chosen))
         effects = evaluate(state, chunk, surveyed, sights, draw(state, chunk, sights, grace_ms))
@@ -152,13 +152,6 @@ def learn_pools(source: ConditionPoints, held: HeldBaseline, half: int, grace_ms
         for learnable in effects.learnable:
             held.take(learnable)
     return found
-
-
-def by_minute(minutes: Integers) -> Iterator[Integers]:
-    """Places of ascending minutes, minute by minute."""
-    starts = np.flatnonzero(np.diff(minutes, prepend=NO_MINUTE)).tolist()
-    for start, end in zip(starts, [*starts[1:], len(minutes)], strict=True):
-        yield np.arange(start, end)
 
 
 def show_cycles(cycles: Cycles, times: Integers, rank: int) -> ReplayedPoints:

@@ -177,7 +177,7 @@ async def test_restart_at_any_point_changes_nothing(plant: Plant, sizes: list[in
     assert [(start, end) for _, start, end, *_ in alerts] == [(-590, -240), (-60, None)]
 
 
-@pytest.mark.parametrize("failing", ["journal", "fold", "create", "load_hours", "replace"])
+@pytest.mark.parametrize("failing", ["journal", "fold", "create", "load_hours_of_all", "replace"])
 async def test_crash_while_learning_loses_and_doubles_nothing(plant: Plant, monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
     """A store that fails in the middle of keeping what was learned leaves it as it would be without the fault."""
     calls = {"left": 2}
@@ -212,8 +212,7 @@ async def test_crash_while_learning_loses_and_doubles_nothing(plant: Plant, monk
         await persist(plant)
     (violation,) = await plant.violations()
     assert limits_of(violation) == (5.0, 10.0, 15.0, "Low")
-    if failing != "load_hours":
-        assert not calls["left"]
+    assert not calls["left"]
 
 
 async def persist(plant: Plant) -> None:

@@ -76,6 +76,11 @@ class Baseline:
         is_due: NDArray[np.bool_] = self.pending.times_ms // MINUTE_MS < limits // MINUTE_MS
         return is_due
 
+    def note_stored(self) -> None:
+        """Notes that `create` or `replace` was committed. All hours leave memory: they take 400 kB per member, and few are needed soon."""
+        self.learned.clean(self.learned.dirty_hours())
+        self.learned.drop_idle_hours(())
+
     def note_folded(self, journal_id: int) -> None:
         """Notes that a `fold` was committed."""
         self.learned.clean(self.learned.dirty_hours())

@@ -12,7 +12,7 @@ from lumetry_core.access.service.settings import read_settings
 from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.service.detections import active_detected
 from lumetry_core.baselines.bands import COUNT_DECIMALS
-from lumetry_core.baselines.service.exclusions import exclusions_of
+from lumetry_core.baselines.service.exclusions import list_exclusions_between
 from lumetry_core.baselines.service.keeping import load_hours
 from lumetry_core.baselines.service.profiles import find_profile
 from lumetry_core.baselines.service.reading import read_learned
@@ -27,7 +27,6 @@ from lumetry_core.metrics.model import MetricInfo, SeriesInfo
 from lumetry_core.metrics.service import catalog
 from lumetry_core.metrics.service.members import list_metric_series
 from lumetry_core.metrics.service.stored import Columns, read_stored, read_unsealed
-from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Transaction
 
 HALF_WINDOW = 2
@@ -174,11 +173,10 @@ async def prepare_recall(tx: Transaction, metric: MetricInfo, roster: Roster, st
     if baseline is None:
         return None
     boundary = (start_ms // MINUTE_MS - learning_delay(grace_ms)) * MINUTE_MS
-    periods = [
-        (to_ms(period.start_time), to_ms(period.end_time))
-        for period in await exclusions_of(tx, metric.organization_id)
-        if period.metric_key in (None, metric.metric_key)
-    ]
+    waiting = baseline.pending.times_ms
+    until = int(waiting.max(initial=0)) + 1
+    excluded = await list_exclusions_between(tx, metric.organization_id, metric.metric_key, int(waiting.min(initial=until)), until)
+    periods = [(start, end) for _, start, end in excluded]
     await load_hours(tx, baseline, baseline.due_hours(boundary, periods, clock))
     baseline.advance(boundary, periods, clock)
 

@@ -98,7 +98,7 @@ class Keeper:
         async with self._database.write() as tx:
             baseline = await keeping.create(tx, held.organization_id, profile.id, metric, learned, pending, held.journal_id, now)
             await fence(tx)
-        baseline.note_folded(held.journal_id)
+        baseline.note_stored()
         return hold(baseline, compiled)
 
     async def _build(
@@ -183,9 +183,11 @@ class Keeper:
         """Learns stored points again and swaps the result in."""
         kept = held.baselines[key]
         mask = touched_minutes(kept.clock, request.start_ms, request.end_ms)
-        await self._load_hours(kept, set(range(HOURS_PER_WEEK)))
-        await self._mark_detected(held, compiled.metrics[key[1]], kept)
-        kept.advance(held.state.newest, compiled.grace_ms)
+        if not mask.all():
+            async with self._database.read() as tx:
+                await keeping.load_hours(tx, kept.baseline, range(HOURS_PER_WEEK))
+            await self._mark_detected(held, compiled.metrics[key[1]], kept)
+            kept.advance(held.state.newest, compiled.grace_ms)
         before = kept.settle()
         async with self._database.read() as tx:
             learned, pending = await self._build(
@@ -206,15 +208,17 @@ class Keeper:
         async with self._database.write() as tx:
             rebuilt = await keeping.replace(tx, before, held.partition, whole, pending, held.journal_id, now)
             await fence(tx)
-        rebuilt.note_folded(held.journal_id)
+        rebuilt.note_stored()
         held.baselines[key] = hold(rebuilt, compiled)
         held.set_baselines()
 
     async def prepare(self, held: PartitionState, compiled: CompiledRules, chunk: Chunk, sights: Sights) -> None:
         """Loads what drawing limits for a chunk needs, and learns what is old enough by now."""
         state = held.state
-        for kept, hours in hours_to_load(state, chunk, sights, compiled.grace_ms):
-            await self._load_hours(kept, hours)
+        missing = hours_to_load(state, chunk, sights, compiled.grace_ms)
+        if missing:
+            async with self._database.read() as tx:
+                await keeping.load_hours_of_all(tx, [(kept.baseline, hours) for kept, hours in missing])
         for metric_id in np.unique(state.learned_metric[chunk.rows]).tolist():
             for kept in state.baselines_of_metric(metric_id):
                 if kept.is_due(state.newest, compiled.grace_ms):
@@ -236,12 +240,6 @@ class Keeper:
             if member is not None:
                 breached |= (pending.members == member) & np.isin(pending.times_ms, times)
         kept.baseline.pending = replace(pending, breached=breached.astype(pending.breached.dtype))
-
-    async def _load_hours(self, kept: HeldBaseline, hours: set[int]) -> None:
-        missing = kept.baseline.learned.missing_hours(hours)
-        if missing:
-            async with self._database.read() as tx:
-                await keeping.load_hours(tx, kept.baseline, missing)
 
     async def fold(self, held: PartitionState, fence: Fence) -> None:
         """Saves what was learned since the last time and drops the journal up to there."""
@@ -275,10 +273,10 @@ async def find_outgrown(
 
 async def journal(tx: Transaction, held: PartitionState, learnable: Iterable[Candidates], now: datetime) -> int | None:
     """Keeps the points of a chunk that baselines will learn; the number under which. None when there are none."""
-    parts = [part for part in learnable if len(part.times_ms)]
-    added = [(kept.baseline.id, member, key) for kept in held.baselines.values() for member, key in kept.new_members]
-    if not parts and not added:
+    parts = [part for part in learnable if len(part)]
+    if not parts:
         return None
+    added = [(kept.baseline.id, member, key) for kept in map(held.baseline_of, parts) for member, key in kept.new_members]
     return await keeping.journal(tx, held.organization_id, held.partition, join(parts), added, now)
 
 
@@ -287,13 +285,12 @@ def learn(held: PartitionState, learnable: Iterable[Candidates], journal_id: int
     if journal_id is None:
         return
     held.journal_id = journal_id
-    by_id = {kept.baseline.id: kept for kept in held.baselines.values()}
-    for kept in by_id.values():
-        kept.new_members.clear()
     for part in learnable:
-        if len(part.times_ms):
-            by_id[int(part.baseline_ids[0])].take(part)
-            held.journaled_points += len(part.times_ms)
+        if len(part):
+            kept = held.baseline_of(part)
+            kept.new_members.clear()
+            kept.take(part)
+            held.journaled_points += len(part)
 
 
 def hold(baseline: Baseline, compiled: CompiledRules, before: HeldBaseline | None = None) -> HeldBaseline:

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from lumetry_core.baselines.candidates import Candidates
 from lumetry_core.baselines.model import Rebuild
 from lumetry_core.evaluation.held import HeldBaseline
 from lumetry_core.evaluation.machine import State, Watch
@@ -63,6 +64,11 @@ class PartitionState:
         """How the points of metrics were told apart when their series were taken up."""
         self._newest = newest
         self._watches: Mapping[int, list[Watch]] = {}
+        self._by_id: dict[int, HeldBaseline] = {}
+
+    def baseline_of(self, points: Candidates) -> HeldBaseline:
+        """The baseline that points, all of one, are for."""
+        return self._by_id[int(points.baseline_ids[0])]
 
     def misshapen(self, metrics: Mapping[int, MetricInfo]) -> set[int]:
         """Metrics that no longer tell their members apart as they did."""
@@ -85,6 +91,7 @@ class PartitionState:
 
     def set_baselines(self) -> None:
         """Follows rules and baselines as they are held now."""
+        self._by_id = {held.baseline.id: held for held in self.baselines.values()}
         by_metric: dict[int, list[HeldBaseline]] = {}
         for (_, metric_id), held in sorted(self.baselines.items()):
             by_metric.setdefault(metric_id, []).append(held)

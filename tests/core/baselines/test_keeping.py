@@ -350,3 +350,18 @@ async def test_state_survives_anything(database: Database, clock: FakeClock, see
         await keeping.load_hours_of_all(tx, [(baseline, ALL_HOURS) for baseline in run.alive])
     assert [dump(baseline) for baseline in run.alive] == [dump(baseline) for baseline in run.ideal]
     assert held(run.ideal[0])[0] > 5
+
+
+async def test_store_whole_leaves_nothing_in_memory(database: Database, clock: FakeClock) -> None:
+    """What was built lies in the store: its hours leave memory and come back as they were."""
+    learned = Learned(["m=0"])
+    minutes = np.arange(0, 10_080, 30)
+    learned.add(np.zeros(len(minutes), np.int64), minutes, minutes, np.arange(len(minutes), dtype=np.float64))
+    whole = {hour: learned.pack_hour(hour) for hour in learned.loaded_hours}
+    async with database.write() as tx:
+        created = await keeping.create(tx, ORGANIZATION, 1, CPU, learned, no_candidates(), 0, clock.now())
+    created.note_stored()
+    assert (len(whole), created.learned.byte_count, created.learned.dirty_hours()) == (168, 0, [])
+    async with database.read() as tx:
+        await keeping.load_hours(tx, created, ALL_HOURS)
+    assert {hour: created.learned.pack_hour(hour) for hour in created.learned.loaded_hours} == whole
