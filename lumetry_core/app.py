@@ -19,7 +19,9 @@ from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.oidc import OidcDesk
 from lumetry_core.access.service.rates import RateLimiter
+from lumetry_core.access.vault import KeyFileError, open_vault
 from lumetry_core.access.worker import CredentialKeeper
+from lumetry_core.alerts.worker import OperationsKeeper
 from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.config import Config
 from lumetry_core.containers.detection import RuntimeDetector
@@ -28,7 +30,9 @@ from lumetry_core.evaluation.compound_worker import CompoundJudge
 from lumetry_core.evaluation.fleet_worker import FleetTicker
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.worker import Evaluator
-from lumetry_core.incidents.worker import Correlator
+from lumetry_core.external.service.appender import Appender as ExternalAppender
+from lumetry_core.external.worker import ExternalProcessor
+from lumetry_core.incidents.worker import Correlator, IncidentKeeper
 from lumetry_core.logs.service.appender import Appender as LogAppender
 from lumetry_core.logs.worker import LogKeeper, LogSealer
 from lumetry_core.metrics.model import CATALOG_CHANNEL
@@ -37,11 +41,17 @@ from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.worker import Maintainer, NoteKeeper, Sealer
 from lumetry_core.migrations.revision import newest_revision, read_revision
+from lumetry_core.notifications.delivering import Deliverer
+from lumetry_core.notifications.sealing import build_fallback
+from lumetry_core.notifications.sender import Sender
+from lumetry_core.notifications.service.integrations import Rules as IntegrationRules
+from lumetry_core.notifications.worker import DeliveryKeeper, Router
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Transaction, open_database
 from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.runtime.identifiers import new_uuid
 from lumetry_core.runtime.logging import configure_logging
+from lumetry_core.runtime.outbound import OutboundClient
 from lumetry_core.runtime.queue import Wakeups, work
 from lumetry_core.runtime.server import build_server, read_accesses
 from lumetry_core.runtime.status import Inspect, Measure, StatusServicer
@@ -52,7 +62,7 @@ log = structlog.get_logger(__name__)
 DRAIN_SECONDS = 3.0
 """Calls end within milliseconds; streams are ended after it."""
 WRONG_STORE = 3
-"""Exit code: the store has another schema, or another core uses it."""
+"""Exit code: the store has another schema or cannot be opened with this key, or another core uses it."""
 MAX_LAG_SECONDS = 60.0
 """A batch that waits longer for its evaluation makes the core not ready."""
 
@@ -99,6 +109,11 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         if found != newest_revision():
             log.error("the database has another schema, run `lumetry migrate`", found=found, needed=newest_revision())
             return WRONG_STORE
+        try:
+            vault = open_vault(config.data_dir, config.secret_key_file)
+        except KeyFileError as error:
+            log.error("the secret key cannot be used", fault=str(error))  # noqa: TRY400 -- no fault of ours
+            return WRONG_STORE
         await bootstrap_deployment(database, config, clock.now())
         async with database.write() as tx:
             partition_count = await inbox.ensure_partitions(tx)
@@ -106,6 +121,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         recent = RecentEntries()
         appender = Appender(database, clock, config.metrics, partition_count, recent)
         log_appender = LogAppender(database, clock)
+        external_appender = ExternalAppender(database, clock)
         desk = LoginDesk(database, clock, config.auth, config.rate)
         progress = Progress()
         evaluator = Evaluator(database, owner, config.evaluator, progress, recent)
@@ -115,6 +131,12 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         provider = OpenidProvider(config.oidc, clock)
         stack.push_async_callback(provider.close)
         oidc_desk = OidcDesk(database, clock, config.auth, config.rate, config.oidc, provider, config.effective_base_url)
+        outbound = OutboundClient(config.webhook_policy)
+        stack.push_async_callback(outbound.close)
+        sender = Sender(outbound, vault)
+        fallback = build_fallback(config.alerting.fallback_target, config.webhook_policy, vault)
+        deliverer = Deliverer(database, clock, owner, sender, fallback)
+        router = Router(database, owner, fallback, deliverer)
         services = build_services(
             Parts(
                 config=config,
@@ -126,8 +148,12 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 oidc_desk=oidc_desk,
                 appender=appender,
                 log_appender=log_appender,
+                external_appender=external_appender,
                 progress=progress,
                 detector=RuntimeDetector(config.containers, ask_version),
+                integration_rules=IntegrationRules(vault, config.webhook_policy),
+                fallback=fallback,
+                sender=sender,
                 status=status,
             )
         )
@@ -146,7 +172,14 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("fleets", FleetTicker(database, owner, config.fleet.tick_seconds, config.organization_defaults).tick, "fleets", 1.0),
                 ("compound", CompoundJudge(database, owner, config.evaluator).tick, "compound", 1.0),
                 ("notes", NoteKeeper(appender.forget_notes).tick, CATALOG_CHANNEL, 3600.0),
-                ("correlator", Correlator(database, config.correlation).tick, "correlation", 2.0),
+                ("operations", OperationsKeeper(database).tick, "operations", 1.0),
+                ("external", ExternalProcessor(database).tick, "external", 2.0),
+                ("correlator", Correlator(database, config.organization_defaults).tick, "correlation", 2.0),
+                ("incidents", IncidentKeeper(database, config.organization_defaults, config.incident_retention).tick, "incidents", 5.0),
+                ("router", router.tick, "routing", 2.0),
+                ("router-due", router.tick_due, "routing-due", 0.2),
+                ("delivery-keeper", DeliveryKeeper(database, config.incident_retention.alerts).tick, "delivery-keeper", 60.0),
+                ("deliverer", deliverer.tick, "deliveries", 1.0),
                 ("sealer", Sealer(database, owner, config.metrics).tick, "sealer", 5.0),
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
                 ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 5.0),
@@ -155,7 +188,8 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("log-keeper", LogKeeper(database, config.logs.of_area()).tick, "log-keeper", 60.0),
             )
             aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()
-            workers = [group.create_task(run) for run in (appender.run(), log_appender.run(), aside)]
+            agents = (appender.run(), log_appender.run(), external_appender.run(), deliverer.run(), aside)
+            workers = [group.create_task(run) for run in agents]
             workers += [group.create_task(work(name, tick, wakeups, clock, channel, idle)) for name, tick, channel, idle in ticks]
             await server.set_serving(serving=True)
             address = f"{config.grpc.rpartition(':')[0]}:{server.port}"

@@ -12,6 +12,8 @@ import click
 
 from lumetry_core import __version__
 from lumetry_core.config import Config, ConfigError, describe, load
+from lumetry_core.shell.alerts import alerts
+from lumetry_core.shell.incidents import incidents
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -26,6 +28,7 @@ SERVER_OPTIONS = (
     click.option("--env", help="what the deployment is for: production, development or test [production]"),
     click.option("--database-url", help="postgresql://… [SQLite in the data directory]"),
     click.option("--allow-private-webhooks/--forbid-private-webhooks", default=None, help="let webhooks reach private addresses"),
+    click.option("--secret-key-file", type=click.Path(path_type=Path), help="key of stored secrets [secret.key in the data directory]"),
     click.option("--sqlite-synchronous", help="FULL; NORMAL may lose accepted data when power fails"),
     click.option("--log-level", help="DEBUG, INFO, WARNING or ERROR"),
     click.option("--reflection/--no-reflection", default=None, help="gRPC reflection [on loopback addresses]"),
@@ -56,6 +59,10 @@ def read_config(options: dict[str, Any]) -> Config:
 @click.version_option(__version__, prog_name="lumetry")
 def main() -> None:
     """Self-hosted incident intelligence."""
+
+
+main.add_command(alerts)
+main.add_command(incidents)
 
 
 @main.command()

@@ -8,6 +8,7 @@ import json
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast, get_type_hints
 
@@ -18,7 +19,9 @@ from lumetry_core.access.rates import FamilyLimits, build_limits
 from lumetry_core.access.settings import SETTINGS, OrganizationSettings
 from lumetry_core.config_sections import (
     AgentsSection,
+    AlertingSection,
     CatalogSection,
+    CorrelationSection,
     EvaluationSection,
     FleetSection,
     IncidentsSection,
@@ -28,13 +31,15 @@ from lumetry_core.config_sections import (
 )
 from lumetry_core.containers.model import RuntimeSettings, read_settings
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
-from lumetry_core.incidents.model import Settings as CorrelationSettings
+from lumetry_core.incidents.model import Retention as IncidentRetention
 from lumetry_core.metrics.settings import Settings as MetricSettings
+from lumetry_core.notifications.fallback import find_fallback_fault
+from lumetry_core.runtime.addresses import GLOBAL_ONLY, PRIVATE_TOO, Policy
 
 PREFIX = "LUMETRY_"
 VARIABLE_OF = {"disable_rate_limit": "DISABLE_RATE_LIMIT"}
 """Variables without the prefix, as the contract has them (workspace 1.9)."""
-SECRET_FIELDS = frozenset({"admin_password", "client_secret", "database_url"})
+SECRET_FIELDS = frozenset({"admin_password", "client_secret", "database_url", "fallback_target"})
 MASK = "•••"
 
 
@@ -52,6 +57,9 @@ class Config:
     database_url: str = ""
     """Empty: SQLite in the data directory."""
     allow_private_webhooks: bool = False
+    """Lets notifications reach private addresses and use plain http."""
+    secret_key_file: Path | None = None
+    """Holds the key of recoverable secrets; None: `<data-dir>/secret.key`, made at the first start. Cores of one database share it."""
     admin_password: str = ""
     """Empty: a random one is made at first start and written to `<data-dir>/admin-password`."""
     sqlite_synchronous: str = "FULL"
@@ -67,8 +75,9 @@ class Config:
     """Whether to offer gRPC reflection; None: on loopback addresses only."""
     auth: AuthSettings = field(default_factory=AuthSettings)
     agents: AgentsSection = field(default_factory=AgentsSection)
+    alerting: AlertingSection = field(default_factory=AlertingSection)
     catalog: CatalogSection = field(default_factory=CatalogSection)
-    correlation: CorrelationSettings = field(default_factory=CorrelationSettings)
+    correlation: CorrelationSection = field(default_factory=CorrelationSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
     fleet: FleetSection = field(default_factory=FleetSection)
     incidents: IncidentsSection = field(default_factory=IncidentsSection)
@@ -88,6 +97,11 @@ class Config:
     def effective_base_url(self) -> str:
         """Where browsers reach the deployment, the default filled in."""
         return self.base_url.rstrip("/") or f"http://{self.http}"
+
+    @property
+    def webhook_policy(self) -> Policy:
+        """Where notifications may go."""
+        return PRIVATE_TOO if self.allow_private_webhooks else GLOBAL_ONLY
 
     @property
     def is_production(self) -> bool:
@@ -121,6 +135,11 @@ class Config:
             fleet_staleness_seconds=self.fleet.staleness_seconds,
             fleet_member_gone_minutes=self.fleet.member_gone_minutes,
         )
+
+    @property
+    def incident_retention(self) -> IncidentRetention:
+        """How long alerts, incidents and violations are kept."""
+        return IncidentRetention(timedelta(days=self.retention.alerts_days), timedelta(days=self.retention.violations_days))
 
     @property
     def metrics(self) -> MetricSettings:
@@ -168,9 +187,12 @@ def load(flags: Mapping[str, Any], environ: Mapping[str, str], file: Path | None
     if values.get("env", "production") not in ENVIRONMENTS:
         faults.append(f"env: must be one of {', '.join(ENVIRONMENTS)}")
     faults.extend(f"{name}: must be host:port" for name in ("http", "grpc") if name in values and not is_address(values[name]))
-    if faults:
+    config = None if faults else Config(**values)
+    if config is not None and (fault := find_fallback_fault(config.alerting.fallback_target, config.webhook_policy)):
+        faults.append(f"alerting.fallback_target: {fault}")
+    if config is None or faults:
         raise ConfigError("; ".join(faults))
-    return Config(**values)
+    return config
 
 
 def read_container_runtime(environ: Mapping[str, str], faults: list[str]) -> RuntimeSettings:
@@ -255,6 +277,7 @@ READ: Mapping[Any, Read] = {
     bool | None: Read(read_bool, bool, "true or false"),
     int: Read(int, int, "a whole number"),
     Path: Read(Path, str, "a path"),
+    Path | None: Read(Path, str, "a path"),
     str: Read(str, str, "text"),
 }
 """A field of another type needs a row here."""

@@ -71,6 +71,17 @@ class CatalogSection:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrelationSection:
+    """How alerts are correlated in organizations that do not set it."""
+
+    window_minutes: int = 30
+    """An alert joins an incident whose newest member started at most so long before or after it."""
+
+    def __post_init__(self) -> None:
+        require_ranges(self, "correlation")
+
+
+@dataclass(frozen=True, slots=True)
 class FleetSection:
     """How often members of fleets are compared, and when they are missing; the latter for organizations that do not set it."""
 
@@ -111,6 +122,14 @@ class AgentsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertingSection:
+    """Whom to tell when no profile says so (contract lumetry 14.1)."""
+
+    fallback_target: str = ""
+    """An integration as a JSON object, as the API takes it; empty: nobody."""
+
+
+@dataclass(frozen=True, slots=True)
 class LogsSection:
     """How much logging clients may send (contract logs 1.7)."""
 
@@ -143,8 +162,11 @@ class RetentionSection:
     hour_days: int = 400
     max_point_bytes: int = 0
     """Above it the oldest points are dropped; 0: no cap."""
+    violations_days: int = 180
+    alerts_days: int = 400
+    """After their end, of alerts and incidents."""
     audit_days: int = 400
 
     def __post_init__(self) -> None:
-        require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "audit_days")
+        require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "violations_days", "alerts_days", "audit_days")
         require_at_least(self, 0, "max_point_bytes")

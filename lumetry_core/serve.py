@@ -40,6 +40,8 @@ def core_options(config: Config) -> list[str]:
     """The flags that make the core's process see the same configuration; sections reach it by environment and file."""
     options = [*store_options(config), "--grpc", config.grpc, "--sqlite-synchronous", config.sqlite_synchronous]
     options.append("--allow-private-webhooks" if config.allow_private_webhooks else "--forbid-private-webhooks")
+    if config.secret_key_file is not None:
+        options += ["--secret-key-file", str(config.secret_key_file)]
     if config.reflection is not None:
         options.append("--reflection" if config.reflection else "--no-reflection")
     return options

@@ -16,12 +16,22 @@ from lumetry.access.v1 import (
     user_service_pb2_grpc,
     workspace_key_service_pb2_grpc,
 )
-from lumetry.alerts.v1 import alert_service_pb2_grpc
+from lumetry.alerts.v1 import (
+    alert_service_pb2_grpc,
+    impact_service_pb2_grpc,
+    maintenance_service_pb2_grpc,
+    silence_service_pb2_grpc,
+)
 from lumetry.baselines.v1 import baseline_profile_service_pb2_grpc, exclusion_service_pb2_grpc
 from lumetry.collectors.v1 import collector_service_pb2_grpc
 from lumetry.containers.v1 import runtime_service_pb2_grpc
 from lumetry.evaluation.v1 import evaluation_service_pb2_grpc, fleet_service_pb2_grpc
-from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc
+from lumetry.external.v1 import (
+    external_alert_service_pb2_grpc,
+    external_definition_service_pb2_grpc,
+    external_source_service_pb2_grpc,
+)
+from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc, problem_candidate_service_pb2_grpc
 from lumetry.logs.v1 import log_ingestion_service_pb2_grpc, log_key_service_pb2_grpc, log_service_pb2_grpc
 from lumetry.metrics.v1 import (
     ingestion_service_pb2_grpc,
@@ -29,10 +39,12 @@ from lumetry.metrics.v1 import (
     metric_definition_service_pb2_grpc,
     metric_service_pb2_grpc,
 )
+from lumetry.notifications.v1 import delivery_service_pb2_grpc, integration_service_pb2_grpc, profile_service_pb2_grpc
 from lumetry.projects.v1 import project_service_pb2_grpc
 from lumetry.replay.v1 import replay_service_pb2_grpc
 from lumetry.rules.v1 import rule_service_pb2_grpc
 from lumetry.runtime.v1 import status_service_pb2_grpc
+from lumetry.topology.v1 import topology_service_pb2_grpc
 from lumetry.violations.v1 import violation_service_pb2_grpc
 from lumetry_core.access.rpc.access import AccessServicer
 from lumetry_core.access.rpc.api_tokens import ApiTokenServicer
@@ -45,7 +57,10 @@ from lumetry_core.access.rpc.workspace_keys import WorkspaceKeyServicer
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.oidc import OidcDesk
-from lumetry_core.alerts.rpc import AlertServicer, encode_alert, encode_system_alert
+from lumetry_core.alerts.rpc.alerts import AlertServicer, encode_alert, encode_system_alert
+from lumetry_core.alerts.rpc.impact import ImpactServicer
+from lumetry_core.alerts.rpc.maintenance import MaintenanceServicer
+from lumetry_core.alerts.rpc.silences import SilenceServicer
 from lumetry_core.baselines.rpc.exclusions import ExclusionServicer
 from lumetry_core.baselines.rpc.profiles import BaselineProfileServicer
 from lumetry_core.baselines.service.profiles import claim_profile, find_profile
@@ -55,26 +70,41 @@ from lumetry_core.containers.detection import RuntimeDetector
 from lumetry_core.containers.rpc import RuntimeServicer
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.rpc import EvaluationServicer, FleetServicer
+from lumetry_core.external.rpc.alerts import ExternalAlertServicer
+from lumetry_core.external.rpc.definitions import ExternalDefinitionServicer
+from lumetry_core.external.rpc.sources import ExternalSourceServicer
+from lumetry_core.external.service.appender import Appender as ExternalAppender
+from lumetry_core.incidents.rpc.candidates import ProblemCandidateServicer
 from lumetry_core.incidents.rpc.events import EventServicer
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
 from lumetry_core.logs.rpc.ingestion import LogIngestionServicer
 from lumetry_core.logs.rpc.keys import LogKeyServicer
 from lumetry_core.logs.rpc.logs import LogServicer
 from lumetry_core.logs.service.appender import Appender as LogAppender
-from lumetry_core.metrics.rpc.bindings import MetricBindingServicer
+from lumetry_core.metrics.rpc.bindings import MetricBindingServicer, write_binding
 from lumetry_core.metrics.rpc.catalog import MetricServicer
 from lumetry_core.metrics.rpc.definitions import MetricDefinitionServicer
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.notifications.model import Integration
+from lumetry_core.notifications.rpc.deliveries import DeliveryServicer
+from lumetry_core.notifications.rpc.integrations import IntegrationServicer
+from lumetry_core.notifications.rpc.profiles import AlertingProfileServicer
+from lumetry_core.notifications.sender import Sender
+from lumetry_core.notifications.service.integrations import Rules as IntegrationRules
+from lumetry_core.notifications.service.profiles import knows_profile
 from lumetry_core.projects.rpc import ProjectServicer
 from lumetry_core.replay.rpc import ReplayServicer
-from lumetry_core.replay.service import Settings as ReplaySettings
+from lumetry_core.replay.settings import Settings as ReplaySettings
 from lumetry_core.rules.rpc import RuleServicer, decode_draft
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.queue import Wakeups
 from lumetry_core.runtime.server import read_accesses
 from lumetry_core.runtime.status import StatusServicer
+from lumetry_core.topology.rpc.messages import encode_node, encode_path_node
+from lumetry_core.topology.rpc.topology import TopologyServicer
+from lumetry_core.topology.service.nodes import find_all_node_names, find_node_names
 from lumetry_core.violations.rpc import ViolationServicer, encode_violation
 
 Service = tuple[Callable[[Any, Any], None], Any]
@@ -97,8 +127,12 @@ class Parts:
     oidc_desk: OidcDesk
     appender: Appender
     log_appender: LogAppender
+    external_appender: ExternalAppender
     progress: Progress
     detector: RuntimeDetector
+    integration_rules: IntegrationRules
+    fallback: Integration | None
+    sender: Sender
     status: StatusServicer
 
 
@@ -153,7 +187,15 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.metrics.v1.MetricBindingService": (
             metric_binding_service_pb2_grpc.add_MetricBindingServiceServicer_to_server,
-            MetricBindingServicer(database, clock),
+            MetricBindingServicer(database, clock, find_node_names, find_all_node_names),
+        ),
+        "lumetry.topology.v1.TopologyService": (
+            topology_service_pb2_grpc.add_TopologyServiceServicer_to_server,
+            TopologyServicer(database, clock, write_binding),
+        ),
+        "lumetry.alerts.v1.ImpactService": (
+            impact_service_pb2_grpc.add_ImpactServiceServicer_to_server,
+            ImpactServicer(database, encode_node, encode_path_node),
         ),
         "lumetry.logs.v1.LogIngestionService": (
             log_ingestion_service_pb2_grpc.add_LogIngestionServiceServicer_to_server,
@@ -164,11 +206,17 @@ def build_services(parts: Parts) -> dict[str, Service]:
             log_key_service_pb2_grpc.add_LogKeyServiceServicer_to_server,
             LogKeyServicer(database, clock),
         ),
-        "lumetry.rules.v1.RuleService": (rule_service_pb2_grpc.add_RuleServiceServicer_to_server, RuleServicer(database, clock)),
+        "lumetry.rules.v1.RuleService": (
+            rule_service_pb2_grpc.add_RuleServiceServicer_to_server,
+            RuleServicer(database, clock, knows_profile),
+        ),
         "lumetry.replay.v1.ReplayService": (
             replay_service_pb2_grpc.add_ReplayServiceServicer_to_server,
             ReplayServicer(
-                database, clock, ReplaySettings(config.evaluation.compound_cycle_seconds, config.organization_defaults), decode_draft
+                database,
+                clock,
+                ReplaySettings(config.evaluation.compound_cycle_seconds, config.organization_defaults, parts.fallback),
+                decode_draft,
             ),
         ),
         "lumetry.baselines.v1.BaselineProfileService": (
@@ -187,6 +235,14 @@ def build_services(parts: Parts) -> dict[str, Service]:
             alert_service_pb2_grpc.add_AlertServiceServicer_to_server,
             AlertServicer(database, clock, encode_violation),
         ),
+        "lumetry.alerts.v1.MaintenanceService": (
+            maintenance_service_pb2_grpc.add_MaintenanceServiceServicer_to_server,
+            MaintenanceServicer(database, clock),
+        ),
+        "lumetry.alerts.v1.SilenceService": (
+            silence_service_pb2_grpc.add_SilenceServiceServicer_to_server,
+            SilenceServicer(database, clock),
+        ),
         "lumetry.evaluation.v1.EvaluationService": (
             evaluation_service_pb2_grpc.add_EvaluationServiceServicer_to_server,
             EvaluationServicer(database, clock, parts.progress),
@@ -195,13 +251,41 @@ def build_services(parts: Parts) -> dict[str, Service]:
             fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
             FleetServicer(database, clock, config.fleet.tick_seconds, config.organization_defaults),
         ),
+        "lumetry.external.v1.ExternalSourceService": (
+            external_source_service_pb2_grpc.add_ExternalSourceServiceServicer_to_server,
+            ExternalSourceServicer(database, clock),
+        ),
+        "lumetry.external.v1.ExternalDefinitionService": (
+            external_definition_service_pb2_grpc.add_ExternalDefinitionServiceServicer_to_server,
+            ExternalDefinitionServicer(database, clock),
+        ),
+        "lumetry.external.v1.ExternalAlertService": (
+            external_alert_service_pb2_grpc.add_ExternalAlertServiceServicer_to_server,
+            ExternalAlertServicer(database, clock, parts.external_appender),
+        ),
         "lumetry.incidents.v1.IncidentService": (
             incident_service_pb2_grpc.add_IncidentServiceServicer_to_server,
             IncidentServicer(database, clock, encode_alert, encode_violation),
         ),
+        "lumetry.incidents.v1.ProblemCandidateService": (
+            problem_candidate_service_pb2_grpc.add_ProblemCandidateServiceServicer_to_server,
+            ProblemCandidateServicer(database, clock),
+        ),
         "lumetry.incidents.v1.EventService": (
             event_service_pb2_grpc.add_EventServiceServicer_to_server,
             EventServicer(database, clock, parts.wakeups, authenticator, ENCODERS),
+        ),
+        "lumetry.notifications.v1.DeliveryService": (
+            delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server,
+            DeliveryServicer(database),
+        ),
+        "lumetry.notifications.v1.IntegrationService": (
+            integration_service_pb2_grpc.add_IntegrationServiceServicer_to_server,
+            IntegrationServicer(database, clock, parts.integration_rules, parts.sender),
+        ),
+        "lumetry.notifications.v1.AlertingProfileService": (
+            profile_service_pb2_grpc.add_AlertingProfileServiceServicer_to_server,
+            AlertingProfileServicer(database, clock),
         ),
         "lumetry.collectors.v1.CollectorService": (
             collector_service_pb2_grpc.add_CollectorServiceServicer_to_server,

@@ -39,6 +39,8 @@ NOT_BY_ORGANIZATION = {
     ("organizations", "name_key"): "names of organizations are unique in the deployment",
     ("evaluation_retries", "partition"): "a worker takes what is due in its partition, for all organizations",
     ("evaluation_runs", "complete_time"): "old runs are dropped for all organizations",
+    ("maintenance_windows", "next_change_time"): "one worker starts and ends what is due, for all organizations",
+    ("silences", "due_time"): "one worker ends what is due, for all organizations",
 }
 """Secondary keys that do not start with the organization, by table and first column, and why."""
 

@@ -1,15 +1,15 @@
-"""Why people were (not) told of a transition: the nine gates, as decided when the transition happens (contract lumetry 19.2).
+"""Why people were (not) told of a transition: the nine gates, each as it was when it was decided (contract lumetry 19.2).
 
-No integration can be configured in this version, so every transition ends at the route.
+The first three are decided with the transition; routing and delivery, which come later, fill the others.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from typing import Any
 
-from lumetry_core.alerts.model import Alert, Closing, Eligibility, Escalation, Opening, Trigger
+from lumetry_core.alerts.model import Alert, Closing, Escalation, Opening, Trigger
 from lumetry_core.rules.model import RuleStatus, Severity
 
 
@@ -67,14 +67,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one gate decided. `time` is None when it was not reached."""
+    """What one gate decided. `time` is None while it is not decided; `details` holds JSON values."""
 
     gate: Gate
     verdict: Verdict
     reason: str
     record: Record | None
     time: datetime | None
-    details: Mapping[str, int | str] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def order(self) -> int:
@@ -107,7 +107,7 @@ def explain_opening(alert_id: int, opening: Opening, now: datetime) -> Explanati
         met_trigger(opening.trigger, level_record(opening.alert_level_id, opening.severity), now),
         Decision(Gate.HYSTERESIS, Verdict.PASSED, hysteresis, None, now),
     )
-    return finish(alert_id, Transition.OPEN, gates, None, now)
+    return finish(alert_id, Transition.OPEN, gates)
 
 
 def explain_escalation(alert: Alert, escalation: Escalation, now: datetime) -> Explanation:
@@ -119,7 +119,7 @@ def explain_escalation(alert: Alert, escalation: Escalation, now: datetime) -> E
         met_trigger(escalation.trigger, record, now),
         Decision(Gate.HYSTERESIS, Verdict.PASSED, reason, record, now),
     )
-    return finish(alert.id, Transition.ESCALATE, gates, alert, now)
+    return finish(alert.id, Transition.ESCALATE, gates)
 
 
 def explain_recovery(alert: Alert, closing: Closing, now: datetime) -> Explanation:
@@ -133,7 +133,7 @@ def explain_recovery(alert: Alert, closing: Closing, now: datetime) -> Explanati
         no_trigger(now),
         Decision(Gate.HYSTERESIS, Verdict.PASSED, reason, record, now, details),
     )
-    return finish(alert.id, Transition.CLOSE, gates, alert, now)
+    return finish(alert.id, Transition.CLOSE, gates)
 
 
 def explain_manual_close(alert: Alert, person: str | None, now: datetime) -> Explanation:
@@ -144,7 +144,7 @@ def explain_manual_close(alert: Alert, person: str | None, now: datetime) -> Exp
         no_trigger(now),
         Decision(Gate.HYSTERESIS, Verdict.NOT_APPLICABLE, f"{by}, which needs no quiet period", None, now),
     )
-    return finish(alert.id, Transition.CLOSE, gates, alert, now)
+    return finish(alert.id, Transition.CLOSE, gates)
 
 
 def explain_rule_left_active(alert: Alert, rule_name: str, status: RuleStatus, now: datetime) -> Explanation:
@@ -155,7 +155,7 @@ def explain_rule_left_active(alert: Alert, rule_name: str, status: RuleStatus, n
         no_trigger(now),
         Decision(Gate.HYSTERESIS, Verdict.NOT_APPLICABLE, "The rule is no longer evaluated", record, now),
     )
-    return finish(alert.id, Transition.CLOSE, gates, alert, now)
+    return finish(alert.id, Transition.CLOSE, gates)
 
 
 def no_trigger(now: datetime) -> Decision:
@@ -179,47 +179,13 @@ def level_record(level_id: int, severity: Severity) -> Record:
     return Record("RuleAlertLevel", str(level_id), severity.value)
 
 
-def finish(
-    alert_id: int, transition: Transition, first: tuple[Decision, Decision, Decision], alert: Alert | None, now: datetime
-) -> Explanation:
-    """Adds the gates after detection. `alert` is the one before the transition; None: it opens now."""
-    watched = alert is not None and alert.incident_eligibility is Eligibility.POST_RESOLUTION_WATCH
-    incident_id = alert.last_resolved_incident_id if alert is not None and watched else None
-    summary, later = pass_on(transition, incident_id, now)
-    return Explanation(alert_id, transition, Outcome.NOT_PAGED, summary, (*first, *later))
+def finish(alert_id: int, transition: Transition, first: tuple[Decision, Decision, Decision]) -> Explanation:
+    """Adds the gates after detection, which are not decided yet."""
+    return Explanation(alert_id, transition, Outcome.PENDING, NOT_ROUTED, (*first, *UNDECIDED))
 
 
-@lru_cache(maxsize=64)
-def pass_on(transition: Transition, watched_incident_id: int | None, now: datetime) -> tuple[str, tuple[Decision, ...]]:
-    """The summary, and the decisions of the gates after detection, which are the same for all alerts of a storm.
-
-    Args:
-        watched_incident_id: The resolved incident in whose watch the alert is; None outside one.
-    """
-    summary = NO_INTEGRATION
-    route = Decision(Gate.ROUTE, Verdict.BLOCKED, NO_INTEGRATION, None, now)
-    if watched_incident_id is None:
-        watch = Decision(Gate.POST_RESOLUTION_WATCH, Verdict.PASSED, "Not in the watch of a resolved incident", None, now)
-    elif transition is Transition.ESCALATE:
-        summary = f"Escalations are not sent in the watch of resolved incident {watched_incident_id}"
-        record = Record("Incident", str(watched_incident_id), "")
-        watch = Decision(Gate.POST_RESOLUTION_WATCH, Verdict.BLOCKED, summary, record, now)
-        route = Decision(Gate.ROUTE, Verdict.NOT_REACHED, NOT_REACHED, None, None)
-    else:
-        reason = f"In the watch of resolved incident {watched_incident_id}, which holds back escalations only"
-        record = Record("Incident", str(watched_incident_id), "")
-        watch = Decision(Gate.POST_RESOLUTION_WATCH, Verdict.PASSED, reason, record, now)
-    return summary, (
-        Decision(Gate.MAINTENANCE, Verdict.PASSED, "No maintenance window covers the alert", None, now),
-        Decision(Gate.SILENCE, Verdict.PASSED, "No silence matches the alert", None, now),
-        Decision(Gate.COOLDOWN, Verdict.NOT_APPLICABLE, "Nothing was delivered before", None, now),
-        watch,
-        route,
-        Decision(Gate.DELIVERY, Verdict.NOT_REACHED, NOT_REACHED, None, None),
-    )
-
-
-NOT_REACHED = "An earlier gate is closed"
+NOT_ROUTED = "The routing has not been decided yet"
+UNDECIDED = tuple(Decision(gate, Verdict.PENDING, NOT_ROUTED, None, None) for gate in tuple(Gate)[3:])
 
 
 def not_occurred(alert_id: int, transition: Transition) -> Explanation:

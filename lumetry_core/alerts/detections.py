@@ -113,7 +113,7 @@ def explain_detection(alert_id: int, detection: Detection, now: datetime) -> Exp
         Decision(Gate.TRIGGER_WINDOW, Verdict.PASSED, counted, record, now, details),
         Decision(Gate.HYSTERESIS, Verdict.PASSED, hysteresis, record, now),
     )
-    return finish(alert_id, Transition.OPEN, gates, None, now)
+    return finish(alert_id, Transition.OPEN, gates)
 
 
 def explain_rise(alert: Alert, rise: DetectedRise, now: datetime) -> Explanation:
@@ -126,7 +126,7 @@ def explain_rise(alert: Alert, rise: DetectedRise, now: datetime) -> Explanation
         Decision(Gate.TRIGGER_WINDOW, Verdict.PASSED, counted, record, now, {"count": rise.ticks}),
         Decision(Gate.HYSTERESIS, Verdict.PASSED, reason, record, now),
     )
-    return finish(alert.id, Transition.ESCALATE, gates, alert, now)
+    return finish(alert.id, Transition.ESCALATE, gates)
 
 
 def explain_end(alert: Alert, end: DetectedEnd, now: datetime) -> Explanation:
@@ -140,7 +140,7 @@ def explain_end(alert: Alert, end: DetectedEnd, now: datetime) -> Explanation:
         details = {"count": end.ticks, "needed": end.needed} if end.cause is CloseCause.RECOVERY else {}
         first = Decision(Gate.RULE, Verdict.PASSED, f"Fleet analysis of metric '{name}' judges the member", record, now)
         last = Decision(Gate.HYSTERESIS, Verdict.PASSED, end.reason, record, now, details)
-    return finish(alert.id, Transition.CLOSE, (first, no_trigger(now), last), alert, now)
+    return finish(alert.id, Transition.CLOSE, (first, no_trigger(now), last))
 
 
 def matched_detector(detector: Detector, analysis: str, now: datetime) -> Decision:

@@ -1,5 +1,6 @@
 """Alerts, what producers say of them, and system alerts (contract lumetry 10.2, 10.3, 5.9)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -39,6 +40,8 @@ class CloseCause(StrEnum):
     RULE_LEFT_ACTIVE = "RuleLeftActive"
     MEMBER_GONE = "MemberGone"
     DETECTOR_CHANGED = "DetectorChanged"
+    SOURCE_RESOLVED = "SourceResolved"
+    SOURCE_REMOVED = "SourceRemoved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Alert:
 
     `start_time` and `end_time` are times of the data that opened and closed it (of the action when a person closed it).
     `last_not_clear_time` is the newest point that was not clear; `first_violation_time` the oldest violation that is part of it.
+    The related service and configuration item, with their names, are those found when it opened. `topology_node_id`, `title` and
+    `description` are None for alerts of metrics; `labels` and all that is external for all but external ones; the monitor for all but
+    those of monitors.
     """
 
     id: int
@@ -75,6 +81,25 @@ class Alert:
     close_cause: CloseCause | None
     create_time: datetime
     update_time: datetime
+    related_service_id: int | None = None
+    related_service_name: str | None = None
+    related_ci_id: int | None = None
+    related_ci_name: str | None = None
+    maintenance_window_id: int | None = None
+    """The window that covers it now."""
+    topology_node_id: int | None = None
+    title: str | None = None
+    description: str | None = None
+    labels: Mapping[str, str] | None = None
+    external_source_id: int | None = None
+    external_source_name: str | None = None
+    external_definition_id: int | None = None
+    external_definition_key: str | None = None
+    external_instance_key: str | None = None
+    external_occurrence_key: str | None = None
+    monitor_kind: str | None = None
+    monitor_id: str | None = None
+    monitor_name: str | None = None
 
     @property
     def is_active(self) -> bool:

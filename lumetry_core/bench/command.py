@@ -1,11 +1,15 @@
 """`lumetry bench`: arguments of the benchmarks; each prints a table and, as the last line, JSON."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
 from lumetry_core.bench.connection import BenchError
 from lumetry_core.bench.report import Report, encode_json, render_table
+
+Options = TypeVar("Options")
 
 
 @click.group()
@@ -14,6 +18,7 @@ def bench() -> None:
 
 
 database_url = click.option("--database-url", default="", help="an empty postgresql://… database [SQLite in a temporary directory]")
+peer_too = click.option("--peer/--no-peer", default=True, show_default=True, help="measure the peer in the same run where it is installed")
 json_file = click.option("--json-file", type=click.Path(path_type=Path), help="also write the JSON here")
 
 
@@ -67,11 +72,7 @@ def ingest(
         peer=peer or "",
         database_url=database_url,
     )
-    try:
-        report = run_ingest(options, tell)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    show(report, json_file)
+    measure(run_ingest, options, json_file)
 
 
 @bench.command("list")
@@ -84,11 +85,7 @@ def list_alerts(*, alerts: int, requests: int, limit: int, database_url: str, js
     """Answer times of listing alerts while many are stored."""
     from lumetry_core.bench.listing import ListOptions, run_list  # noqa: PLC0415
 
-    try:
-        report = run_list(ListOptions(alerts=alerts, requests=requests, limit=limit, database_url=database_url), tell)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    show(report, json_file)
+    measure(run_list, ListOptions(alerts=alerts, requests=requests, limit=limit, database_url=database_url), json_file)
 
 
 @bench.command()
@@ -103,11 +100,7 @@ def logs(*, seconds: float, batch: int, rounds: int, connections: int, database_
     from lumetry_core.bench.logs import LogOptions, run_logs  # noqa: PLC0415
 
     options = LogOptions(seconds=seconds, batch=batch, rounds=rounds, connections=connections, database_url=database_url)
-    try:
-        report = run_logs(options, tell)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    show(report, json_file)
+    measure(run_logs, options, json_file)
 
 
 @bench.command()
@@ -149,11 +142,51 @@ def evaluate(
         alerts=alerts,
         database_url=database_url,
     )
-    try:
-        report = run_evaluate(options, tell)
-    except BenchError as error:
-        raise click.ClickException(str(error)) from error
-    show(report, json_file)
+    measure(run_evaluate, options, json_file)
+
+
+@bench.command()
+@click.option("--alerts", type=click.IntRange(1, 50_000), default=5000, show_default=True, help="series that breach at once")
+@click.option("--nodes", type=click.IntRange(10, 1000), default=500, show_default=True, help="nodes of the topology, ten to a service")
+@click.option("--rounds", type=click.IntRange(1, 10), default=1, show_default=True, help="storms, each on a fresh deployment")
+@peer_too
+@database_url
+@json_file
+def storm(*, alerts: int, nodes: int, rounds: int, peer: bool, database_url: str, json_file: Path | None) -> None:
+    """From points that all breach at once to alerts, incidents and one page for each incident and integration."""
+    from lumetry_core.bench.storm import StormOptions, run_storm  # noqa: PLC0415
+
+    measure(run_storm, StormOptions(alerts, nodes, rounds, peer, database_url), json_file)
+
+
+@bench.command()
+@click.option("--points", type=click.IntRange(1, 2000), default=200, show_default=True, help="points, each with its own rule")
+@click.option("--rate", type=click.FloatRange(1, 100), default=10.0, show_default=True, help="points per second")
+@click.option("--rounds", type=click.IntRange(1, 10), default=1, show_default=True, help="measurements of each side")
+@peer_too
+@database_url
+@json_file
+def latency(*, points: int, rate: float, rounds: int, peer: bool, database_url: str, json_file: Path | None) -> None:
+    """From a point's acceptance to the webhook that it causes."""
+    from lumetry_core.bench.latency import LatencyOptions, run_latency  # noqa: PLC0415
+
+    measure(run_latency, LatencyOptions(points, rate, rounds, peer, database_url), json_file)
+
+
+@bench.command()
+@click.option("--seconds", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="length of each measurement")
+@click.option("--batch", type=click.IntRange(1, 1000), default=100, show_default=True, help="alarms per request")
+@click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="concurrent senders")
+@click.option("--rounds", type=click.IntRange(1, 10), default=1, show_default=True, help="measurements of each side")
+@peer_too
+@database_url
+@json_file
+def alarms(*, seconds: float, batch: int, connections: int, rounds: int, peer: bool, database_url: str, json_file: Path | None) -> None:
+    """External alarms accepted per second, and how soon they are alerts."""
+    from lumetry_core.bench.alarm_rounds import AlarmOptions  # noqa: PLC0415
+    from lumetry_core.bench.alarms import run_alarms  # noqa: PLC0415
+
+    measure(run_alarms, AlarmOptions(seconds, batch, connections, rounds, peer, database_url), json_file)
 
 
 @bench.command()
@@ -204,6 +237,15 @@ def replay(*, series: int, days: int, step: int, window_minutes: int, json_file:
     from lumetry_core.bench.replaying import ReplayOptions, run_replay  # noqa: PLC0415
 
     show(run_replay(ReplayOptions(series, days, step, window_minutes), tell), json_file)
+
+
+def measure(run: Callable[[Options, Callable[[str], None]], Report], options: Options, json_file: Path | None) -> None:
+    """Runs a benchmark and shows what it found; when it cannot go on, the command fails with the reason."""
+    try:
+        report = run(options, tell)
+    except BenchError as error:
+        raise click.ClickException(str(error)) from error
+    show(report, json_file)
 
 
 def tell(line: str) -> None:

@@ -19,6 +19,7 @@ START_SECONDS = 90.0
 STOP_SECONDS = 40.0
 FOREIGN_SETTINGS = ("LUMETRY_DATA_DIR", "LUMETRY_DATABASE_URL", "LUMETRY_HTTP", "LUMETRY_GRPC", "LUMETRY_CONFIG")
 """Variables that must not lead a benchmark to somebody's data; all others take effect as usual."""
+SCRAPES_NOTHING = "global: {scrape_interval: 1h}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class Server:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A running Prometheus."""
+    """A running Prometheus or Alertmanager."""
 
     address: str
     version: str
@@ -46,8 +47,11 @@ class Peer:
 
 
 @contextmanager
-def run_server(folder: Path, database_url: str = "") -> Iterator[Server]:
+def run_server(folder: Path, database_url: str = "", further: Sequence[str] = ()) -> Iterator[Server]:
     """Starts Lumetry on `folder` (a new or a stopped deployment's) and stops it at the end.
+
+    Args:
+        further: More options of `lumetry serve`.
 
     Raises:
         BenchError: It did not become ready.
@@ -55,7 +59,7 @@ def run_server(folder: Path, database_url: str = "") -> Iterator[Server]:
     options = ["--data-dir", str(folder), *(["--database-url", database_url] if database_url else [])]
     addresses = folder / "addresses.json"
     addresses.unlink(missing_ok=True)
-    serve = [*lumetry(), "serve", *options, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0"]
+    serve = [*lumetry(), "serve", *options, "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", *further]
     with run_process(serve, folder / "bench-server.log") as process:
         await_start(process, addresses.exists, "lumetry serve", folder / "bench-server.log")
         bound = msgspec.json.decode(addresses.read_bytes(), type=dict[str, str])
@@ -84,8 +88,11 @@ def prometheus_program() -> str | None:
 
 
 @contextmanager
-def run_prometheus(folder: Path) -> Iterator[Peer]:
-    """Starts an empty Prometheus that scrapes nothing and accepts remote-write.
+def run_prometheus(folder: Path, config: str = SCRAPES_NOTHING) -> Iterator[Peer]:
+    """Starts an empty Prometheus that accepts remote-write.
+
+    Args:
+        config: Its configuration file's text.
 
     Raises:
         BenchError: It is not installed or did not become ready.
@@ -93,15 +100,15 @@ def run_prometheus(folder: Path) -> Iterator[Peer]:
     program = prometheus_program()
     if program is None:
         raise BenchError("prometheus is not installed")
-    config, log = folder / "prometheus.yml", folder / "prometheus.log"
-    config.write_text("global: {scrape_interval: 1h}\n")
+    file, log = folder / "prometheus.yml", folder / "prometheus.log"
+    file.write_text(config)
     address = f"127.0.0.1:{free_port()}"
     command = [
         program,
         "--web.enable-remote-write-receiver",
         f"--web.listen-address={address}",
         f"--storage.tsdb.path={folder / 'data'}",
-        f"--config.file={config}",
+        f"--config.file={file}",
         "--log.level=warn",
     ]
     with run_process(command, log) as process:
@@ -112,7 +119,7 @@ def run_prometheus(folder: Path) -> Iterator[Peer]:
 
 
 def is_ready(address: str) -> bool:
-    """Whether a Prometheus answers that it is ready."""
+    """Whether a peer answers that it is ready."""
     try:
         with Connection(address) as connection:
             return connection.request("GET", "/-/ready").status == 200
@@ -147,6 +154,13 @@ def await_start(process: subprocess.Popen[bytes], condition: Callable[[], bool],
     started = wait_until(lambda: process.poll() is not None or condition(), longest_seconds=START_SECONDS)
     if not started or process.poll() is not None:
         raise BenchError(f"{name} did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def make_folder(parent: Path | str, name: str) -> Path:
+    """A new directory in another."""
+    path = Path(parent) / name
+    path.mkdir()
+    return path
 
 
 def lumetry() -> list[str]:

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from lumetry_core.access.service.organizations import bootstrap
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.service.transitions import active_rule_alerts
 from lumetry_core.bench.connection import BenchError
 from lumetry_core.bench.fleet import TRIGGER_COUNT, Fleet, create_rules, make_fleet
@@ -23,7 +24,6 @@ from lumetry_core.bench.usage import describe_machine
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.evaluation.worker import Evaluator
-from lumetry_core.incidents.model import Settings as CorrelationSettings
 from lumetry_core.incidents.worker import Correlator
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.inbox import ensure_partitions, queue_depth
@@ -223,7 +223,7 @@ async def evaluate_all(database: Database, evaluator: Evaluator) -> None:
 async def measure_storm(database: Database, organization_id: int, count: int, now: datetime) -> Storm:
     """Opens alerts within minutes of data and correlates them."""
     openings = make_openings(count, STORM_METRICS, now - count * STORM_SPACING, STORM_SPACING, FIRST_STORM_RULE)
-    correlator = Correlator(database, CorrelationSettings())
+    correlator = Correlator(database, OrganizationSettings())
     await tick_until_done(correlator)
     opening = await cost_of(store_alerts(database, organization_id, openings, now))
     return Storm(opening, await cost_of(tick_until_done(correlator)))

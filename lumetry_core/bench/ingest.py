@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from lumetry_core.bench.connection import BenchError
 from lumetry_core.bench.decoding import measure_decoding, sample_body
-from lumetry_core.bench.deployment import Server, run_prometheus, run_server
+from lumetry_core.bench.deployment import Server, make_folder, run_prometheus, run_server
 from lumetry_core.bench.findings import Findings, report_ingest
 from lumetry_core.bench.measuring import Stored, Timeline, measure_latency, measure_throughput, median, warm_up
 from lumetry_core.bench.payload import STEP_MS, Series, ValuePool, make_series
@@ -59,7 +59,7 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lumetry-bench-")))
         progress("starting the server")
-        server = stack.enter_context(run_server(make_folder(folder / "lumetry"), options.database_url))
+        server = stack.enter_context(run_server(make_folder(folder, "lumetry"), options.database_url))
         sides: list[Side] = []
         if options.transport in ("json", "both", "all"):
             sides.append(JsonSide(server, workload))
@@ -68,7 +68,7 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
         if options.transport in ("unary", "all"):
             sides.append(CallSide(server, workload, options.coalesce))
         if options.peer:
-            peer = stack.enter_context(run_prometheus(make_folder(folder / "prometheus")))
+            peer = stack.enter_context(run_prometheus(make_folder(folder, "prometheus")))
             sides.append(PrometheusSide(peer, workload))
             findings.versions["prometheus"] = peer.version
         wait_until_idle(server.tree)
@@ -89,12 +89,6 @@ def run_ingest(options: IngestOptions, progress: Callable[[str], None]) -> Repor
     conditions = {name: value for name, value in asdict(options).items() if name != "database_url"} | machine
     conditions["database"] = "PostgreSQL" if options.database_url else "SQLite"
     return report_ingest(conditions, findings, [side.name for side in sides], disturbed)
-
-
-def make_folder(path: Path) -> Path:
-    """Makes a directory and gives it back."""
-    path.mkdir()
-    return path
 
 
 def message_points(side: Side, options: IngestOptions) -> int:

@@ -49,8 +49,8 @@ class ProcessTree:
 class Disturbance:
     """Measures, from its making on, what share of all cores other processes use: figures beside much of it say little."""
 
-    def __init__(self, tree: ProcessTree) -> None:
-        self._tree = tree
+    def __init__(self, *trees: ProcessTree) -> None:
+        self._trees = trees
         self._begin = time.perf_counter()
         self._busy, self._ours = machine_cpu_seconds(), self._own()
 
@@ -60,7 +60,7 @@ class Disturbance:
         return min(1.0, max(0.0, foreign / (time.perf_counter() - self._begin) / (os.cpu_count() or 1)))
 
     def _own(self) -> float:
-        return self._tree.cpu_seconds() + time.process_time()
+        return sum(tree.cpu_seconds() for tree in self._trees) + time.process_time()
 
 
 def machine_cpu_seconds() -> float:

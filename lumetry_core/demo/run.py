@@ -14,11 +14,13 @@ import grpc
 
 from lumetry_core.administration import open_deployment
 from lumetry_core.bootstrap import admin_password_file
+from lumetry_core.collectors.agent.host import host_labels
 from lumetry_core.config import Config
 from lumetry_core.demo.burn import burning, core_count
 from lumetry_core.demo.narrate import narrate
 from lumetry_core.demo.rules import Metadata, create_rules, starter_rules
 from lumetry_core.demo.seed import Seed, collector_folder, seed, token_file
+from lumetry_core.demo.topology import host_topology, push_topology
 from lumetry_core.demo.welcome import Place, welcome
 from lumetry_core.maintenance import prepare
 from lumetry_core.runtime.clock import SystemClock
@@ -76,6 +78,8 @@ async def present(config: Config, seeded: Seed, ready: asyncio.Event, *, spike: 
         wanted = starter_rules(core_count())
         click.echo("Waiting for the first points of this host …")
         await create_rules(channel, metadata, wanted)
+        labels = host_labels(collector_folder(config.data_dir))
+        await push_topology(channel, metadata, host_topology(labels["host.id"], labels["host.name"]))
         place = Place(
             http=addresses["http"],
             grpc=addresses["grpc"],

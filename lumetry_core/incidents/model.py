@@ -4,29 +4,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from lumetry_core.incidents.keys import Anchor, anchor_of
 from lumetry_core.rules.model import Severity
-
-MAX_NOTE_LENGTH = 4000
-"""Contract lumetry 11.3."""
-MAX_WINDOW_MINUTES = 1440
-"""Contract lumetry 20."""
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """How alerts are correlated. Raises ValueError outside the ranges of contract lumetry 20."""
+class Retention:
+    """How long things are kept after their end."""
 
-    window_minutes: int = 30
-    """An alert joins an incident whose newest member started at most so long before or after it."""
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.window_minutes <= MAX_WINDOW_MINUTES:
-            raise ValueError(f"window_minutes must be between 1 and {MAX_WINDOW_MINUTES}")
-
-    @property
-    def window(self) -> timedelta:
-        """The window as a span."""
-        return timedelta(minutes=self.window_minutes)
+    alerts: timedelta = timedelta(days=400)
+    """Alerts and incidents."""
+    violations: timedelta = timedelta(days=180)
 
 
 class IncidentState(StrEnum):
@@ -55,6 +43,8 @@ class JoinReason(StrEnum):
     OPENED = "Opened"
     WINDOW_MATCH = "WindowMatch"
     ACTIVE_MEMBER_MATCH = "ActiveMemberMatch"
+    REOPENED = "Reopened"
+    FOLLOW_UP = "FollowUp"
 
 
 class EntryType(StrEnum):
@@ -66,7 +56,10 @@ class EntryType(StrEnum):
     ALERT_CLOSED = "AlertClosed"
     ACKNOWLEDGED = "Acknowledged"
     RESOLVED = "Resolved"
+    REOPENED = "Reopened"
+    FOLLOW_UP_CREATED = "FollowUpCreated"
     POST_RESOLUTION_WATCH_STARTED = "PostResolutionWatchStarted"
+    NOTIFICATION_SENT = "NotificationSent"
 
 
 class SourceType(StrEnum):
@@ -83,8 +76,10 @@ class SourceType(StrEnum):
 class Incident:
     """An incident.
 
-    `correlation_key` is None when it was opened by an alert that belongs with no other. `start_time` is the earliest start of a
-    member; the newest member is the one with the latest start.
+    `correlation_key` is None when it was opened by an alert that belongs with no other. The centre, which the first member gives, is its
+    service and configuration item, or its metric when neither is known. `start_time` is the earliest start of a member; the newest member
+    is the one with the latest start. `inactive_time` is when its last active member closed; None while there is one.
+    `follow_up_incident_id` is what the present resolution led to.
     """
 
     id: int
@@ -116,6 +111,8 @@ class Incident:
     last_reopen_time: datetime | None = None
     reopen_reason: str | None = None
     follow_up_of_incident_id: int | None = None
+    follow_up_incident_id: int | None = None
+    inactive_time: datetime | None = None
     create_time: datetime
     update_time: datetime
 
@@ -150,7 +147,10 @@ class Joining:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An alert's membership, with what of the alert is counted in the incident now. `leave_time` None: a present member."""
+    """An alert's membership, with what of the alert is counted in the incident now. `leave_time` None: a present member.
+
+    `persist_time` is when its watch was last found to persist.
+    """
 
     incident_id: int
     alert_id: int
@@ -162,6 +162,13 @@ class Member:
     joining: Joining
     join_time: datetime
     leave_time: datetime | None = None
+    ci_node_id: int | None = None
+    persist_time: datetime | None = None
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """What an alert must share with it to join it while it is active."""
+        return anchor_of(self.ci_node_id, self.metric_key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """What timelines say (contract lumetry 11.2). Values that a reopening clears live on in these texts."""
 
-from lumetry_core.incidents.model import Classification, Entry, EntryType, SourceType
+from datetime import datetime
+
+from lumetry_core.incidents.model import Classification, Entry, EntryType, Incident, SourceType
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import Caller
 
@@ -40,6 +42,36 @@ def resolved(caller: Caller, classification: Classification, note: str) -> Entry
     return by_caller(EntryType.RESOLVED, caller, f"Resolved as {classification}", note)
 
 
+def reopened(before: Incident, after: Incident, alert_id: int) -> Entry:
+    """The incident goes on; the values that it loses are told."""
+    lost = []
+    if before.acknowledge_time is not None:
+        deed = f"Acknowledged at {spell_time(before.acknowledge_time)}"
+        lost.append(describe(deed, before.acknowledged_by_user_name, before.acknowledge_note))
+    if before.resolve_time is not None:
+        deed = f"Resolved as {before.resolution_classification} at {spell_time(before.resolve_time)}"
+        count = before.active_alert_count_at_resolution or 0
+        deed += f" with {count} active {'alert' if count == 1 else 'alerts'}"
+        lost.append(describe(deed, before.resolved_by_user_name, before.resolve_note))
+    return by_alert(EntryType.REOPENED, alert_id, ". ".join([f"Reopened: {after.reopen_reason}", *lost]))
+
+
+def followed_up(follow_up: Incident) -> Entry:
+    """For the resolved incident: its condition persists."""
+    return Entry(EntryType.FOLLOW_UP_CREATED, SourceType.INCIDENT, follow_up.id, f"Followed up by incident {follow_up.incident_key}")
+
+
+def opened_as_follow_up(resolved: Incident) -> Entry:
+    """For the new incident: where it comes from."""
+    return Entry(EntryType.FOLLOW_UP_CREATED, SourceType.INCIDENT, resolved.id, f"Created as follow-up of incident {resolved.incident_key}")
+
+
+def notification_sent(integration_id: int | None, message: str) -> Entry:
+    """People were told; without integration by the deployment's fallback."""
+    source = SourceType.SYSTEM if integration_id is None else SourceType.INTEGRATION
+    return Entry(EntryType.NOTIFICATION_SENT, source, integration_id, message)
+
+
 def by_alert(entry_type: EntryType, alert_id: int, message: str) -> Entry:
     """An entry whose source is an alert."""
     return Entry(entry_type, SourceType.ALERT, alert_id, message)
@@ -54,3 +86,8 @@ def by_caller(entry_type: EntryType, caller: Caller, deed: str, note: str | None
 def describe(deed: str, user_name: str | None, note: str | None) -> str:
     """`Acknowledged by anna: on it`, without the parts that are absent."""
     return deed + (f" by {user_name}" if user_name else "") + (f": {note}" if note else "")
+
+
+def spell_time(moment: datetime) -> str:
+    """A UTC time as answers spell it."""
+    return moment.isoformat(timespec="milliseconds").replace(".000", "").replace("+00:00", "Z")

@@ -19,6 +19,15 @@ class MetricBinding:
     create_time: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class NewBinding:
+    """A binding that has no number yet."""
+
+    metric_key: str
+    node_id: int
+    labels: Mapping[str, str]
+
+
 def choose_binding(bindings: Iterable[MetricBinding], labels: Mapping[str, str]) -> MetricBinding | None:
     """The binding that counts for labels among those of their metric: the one with most pairs, then the one with the lowest number."""
     matching = [binding for binding in bindings if carries(labels, binding.labels)]

@@ -28,6 +28,14 @@ def escape(value: str) -> str:
     return value.replace("%", "%25").replace("|", "%7C")
 
 
+def labels_of_member(dimension_key: str | None) -> dict[str, str]:
+    """The labels that a dimension key holds."""
+    if not dimension_key:
+        return {}
+    pairs = (pair.partition("=") for pair in dimension_key.split("|"))
+    return {name: value if "%" not in value else value.replace("%7C", "|").replace("%25", "%") for name, _, value in pairs}
+
+
 def dimensions_of_first_point(labels: Mapping[str, str]) -> tuple[str, ...]:
     """The dimension keys that a metric gets from its first point, ascending; empty makes it a single metric.
 

@@ -192,7 +192,7 @@ def read_count(value: int | None, default: int, bounds: tuple[int, int], path: s
     return value
 
 
-def read_metadata(sent: str | None, faults: Faults) -> dict[str, Any]:
+def read_metadata(sent: str | None, faults: Faults, path: str = "metadata") -> dict[str, Any]:
     """Reads a JSON object of people's; empty when it is absent."""
     if sent is None:
         return {}
@@ -201,14 +201,14 @@ def read_metadata(sent: str | None, faults: Faults) -> dict[str, Any]:
     except (msgspec.DecodeError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        faults.add("metadata", "must be a JSON object")
+        faults.add(path, "must be a JSON object")
         return {}
     if depth_of(document) > MAX_METADATA_DEPTH:
-        faults.add("metadata", f"must be nested at most {MAX_METADATA_DEPTH} deep")
+        faults.add(path, f"must be nested at most {MAX_METADATA_DEPTH} deep")
         return {}
     size = len(msgspec.json.encode(document))
-    faults.check(size <= MAX_METADATA_BYTES, "metadata", f"must have at most {MAX_METADATA_BYTES} bytes")
-    faults.check(not holds_nul(document), "metadata", "must not contain the character NUL")
+    faults.check(size <= MAX_METADATA_BYTES, path, f"must have at most {MAX_METADATA_BYTES} bytes")
+    faults.check(not holds_nul(document), path, "must not contain the character NUL")
     return document
 
 

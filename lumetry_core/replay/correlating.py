@@ -1,19 +1,19 @@
 """Incidents of a replay: alerts go through the live correlator's decisions, event time being the clock (contract lumetry 11.4).
 
-The replay starts without incidents, and nobody resolves one. Of what happens at one time, changes of members come before new members, as
-live when they are worked off together.
+The replay starts without incidents, and nobody resolves one; one that has been without an active alert for as long as the organization's
+settings say takes no further members. An incident's number is its place, from 1.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from itertools import groupby
+from datetime import datetime, timedelta
 
-from lumetry_core.alerts.model import Alert, AlertState, SourceKind
-from lumetry_core.incidents.correlation import Placement, correlate, follow
+from lumetry_core.alerts.model import Alert
+from lumetry_core.incidents.correlation import Standing, correlate, follow
+from lumetry_core.incidents.keys import correlation_key_of
 from lumetry_core.incidents.model import Incident, Member
-from lumetry_core.replay.outcome import ReplayedAlert
-from lumetry_core.runtime.clock import from_ms
+from lumetry_core.incidents.service.correlating import new_member
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,94 +24,66 @@ class ReplayedIncident:
     alerts: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What happens to an alert: it opens, or is changed."""
+class Correlation:
+    """The incidents of a replay under way."""
 
-    time: int
-    is_opening: bool
-    alert: Alert
+    def __init__(self, window: timedelta, resolve_after: timedelta | None = None) -> None:
+        """Begins without incidents.
 
+        Args:
+            resolve_after: How long an incident may be without an active alert; None: for ever.
+        """
+        self._window = window
+        self._resolve_after = resolve_after
+        self._standings: list[Standing] = []
+        self._joined: list[list[int]] = []
+        self._members: dict[int, Member] = {}
+        self._of_key: dict[str | None, list[int]] = defaultdict(list)
 
-def correlate_alerts(organization_id: int, alerts: Sequence[ReplayedAlert], window: timedelta) -> list[ReplayedIncident]:
-    """Places alerts in incidents, which come in the order of their opening."""
-    incidents: list[Incident] = []
-    members: dict[int, Member] = {}
-    joined: list[list[int]] = []
-    events = sorted(
-        (event for place, alert in enumerate(alerts) for event in describe_events(organization_id, place, alert)),
-        key=lambda event: (event.time, event.is_opening, event.alert.id),
-    )
-    for time, group in groupby(events, key=lambda event: event.time):
-        now = from_ms(time)
-        at_once = list(group)
-        for event in at_once:
-            member = members.get(event.alert.id)
-            if not event.is_opening and member is not None:
-                followed, members[event.alert.id] = follow(incidents[member.incident_id], member, event.alert, now)
-                incidents[member.incident_id] = followed
-        incidents, placements = correlate([event.alert for event in at_once if event.is_opening], incidents, window, now)
-        joined += [[] for _ in range(len(incidents) - len(joined))]
+    @property
+    def incidents(self) -> list[ReplayedIncident]:
+        """All of them, in the order of their opening."""
+        return [ReplayedIncident(standing.incident, tuple(ids)) for standing, ids in zip(self._standings, self._joined, strict=True)]
+
+    def follow(self, alert: Alert, now: datetime) -> None:
+        """Notes what happened to an alert, if it is a member."""
+        member = self._members.get(alert.id)
+        if member is not None:
+            place = member.incident_id - 1
+            self._standings[place], self._members[alert.id] = follow(self._standings[place], member, alert, now)
+
+    def place(self, alerts: Sequence[Alert], now: datetime) -> dict[int, Incident]:
+        """Makes alerts that wait members of incidents; answers the incident of each one that became a member."""
+        places = sorted(self._find_candidates(alerts, now))
+        standings, placements = correlate(alerts, [self._standings[place] for place in places], self._window, now)
+        for place, standing in zip(places, standings, strict=False):
+            self._standings[place] = standing
+        for standing in standings[len(places) :]:
+            places.append(len(self._standings))
+            numbered = replace(standing.incident, id=len(self._standings) + 1, number=len(self._standings) + 1)
+            self._of_key[numbered.correlation_key].append(len(self._standings))
+            self._standings.append(replace(standing, incident=numbered))
+            self._joined.append([])
         for placement in placements:
-            members[placement.alert.id] = new_member(placement, incidents)
-            joined[placement.position].append(placement.alert.id)
-    return [ReplayedIncident(incident, tuple(places)) for incident, places in zip(incidents, joined, strict=True)]
+            place = places[placement.position]
+            self._members[placement.alert.id] = new_member(place + 1, placement.alert, placement.joining, now)
+            self._joined[place].append(placement.alert.id)
+        return {placement.alert.id: self._standings[places[placement.position]].incident for placement in placements}
 
+    def _find_candidates(self, alerts: Iterable[Alert], now: datetime) -> Iterator[int]:
+        """The places of the incidents that alerts may join; of others the live correlator knows nothing either."""
+        starts: dict[str, list[datetime]] = defaultdict(list)
+        for alert in alerts:
+            key = correlation_key_of(alert)
+            if key is not None:
+                starts[key].append(alert.start_time)
+        for key, of_key in starts.items():
+            first, last = min(of_key) - self._window, max(of_key) + self._window
+            for place in self._of_key[key]:
+                incident = self._standings[place].incident
+                if incident.active_alert_count or (first <= incident.newest_alert_time <= last and not self._is_over(incident, now)):
+                    yield place
 
-def describe_events(organization_id: int, place: int, replayed: ReplayedAlert) -> list[Event]:
-    """What happens to an alert, in order; within a replay its number is its place."""
-    opened = Alert(
-        id=place,
-        organization_id=organization_id,
-        rule_id=replayed.rule.id,
-        rule_epoch=replayed.rule.counting_epoch,
-        metric_key=replayed.rule.metric_key,
-        metric_display_name=replayed.rule.metric_display_name,
-        dimension_key=replayed.dimension_key,
-        alert_name=replayed.rule.alert_name,
-        source_kind=SourceKind.METRIC_RULE,
-        state=AlertState.OPEN,
-        severity=replayed.first_severity,
-        alert_level_id=replayed.opened.level.id,
-        trigger_reason=replayed.opening_trigger.reason,
-        violation_count=replayed.opening_trigger.count,
-        start_time=from_ms(replayed.start),
-        end_time=None,
-        acknowledge_time=None,
-        incident_id=None,
-        incident_eligibility=None,
-        watch_start_time=None,
-        last_resolved_incident_id=None,
-        first_violation_time=from_ms(replayed.first_violation),
-        last_not_clear_time=None,
-        close_cause=None,
-        create_time=from_ms(replayed.start),
-        update_time=from_ms(replayed.start),
-    )
-    events = [Event(replayed.start, is_opening=True, alert=opened)]
-    risen = opened
-    escalate_time = replayed.escalate_time
-    if escalate_time is not None:
-        risen = replace(opened, severity=replayed.severity, trigger_reason=replayed.trigger.reason, update_time=from_ms(escalate_time))
-        events.append(Event(escalate_time, is_opening=False, alert=risen))
-    if replayed.end is not None:
-        end = from_ms(replayed.end)
-        closed = replace(risen, state=AlertState.CLOSED, violation_count=replayed.violation_count, end_time=end, update_time=end)
-        events.append(Event(replayed.end, is_opening=False, alert=closed))
-    return events
-
-
-def new_member(placement: Placement, incidents: Sequence[Incident]) -> Member:
-    """The membership of a placed alert; within a replay an incident's number is its place."""
-    alert = placement.alert
-    return Member(
-        incident_id=placement.position,
-        alert_id=alert.id,
-        alert_time=alert.start_time,
-        metric_key=alert.metric_key,
-        is_active=alert.is_active,
-        violation_count=alert.violation_count,
-        severity=alert.severity,
-        joining=placement.joining,
-        join_time=incidents[placement.position].update_time,
-    )
+    def _is_over(self, incident: Incident, now: datetime) -> bool:
+        inactive_time, limit = incident.inactive_time, self._resolve_after
+        return limit is not None and inactive_time is not None and inactive_time + limit <= now

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from lumetry_core.evaluation.held import HeldBaseline
 from lumetry_core.evaluation.machine import MINUTE_MS
 from lumetry_core.evaluation.state import StoredSeries
 from lumetry_core.metrics.model import Floats, Integers, MetricInfo
-from lumetry_core.replay.correlating import ReplayedIncident, correlate_alerts
+from lumetry_core.replay.course import Course
 from lumetry_core.replay.cycles import ConditionPoints, CycleReplay
 from lumetry_core.replay.engine import Replay
 from lumetry_core.replay.outcome import ReplayedAlert, ReplayedPoints, ReplayedViolation, join_points
@@ -51,18 +50,16 @@ class Scene:
     end_ms: int
     grace_ms: int
     cycle_ms: int
-    correlation_window: timedelta
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Preview:
-    """What a candidate would have done.
+class Findings:
+    """What a candidate would have found.
 
     Args:
         points: Ascending by time, then member; their `slots` are places in `dimension_keys`.
         violations: In the order in which they were found.
         alerts: Ascending by start, then member.
-        incidents: In the order of their opening; alerts by their place.
     """
 
     start_ms: int
@@ -71,10 +68,17 @@ class Preview:
     dimension_keys: Sequence[str | None]
     violations: Sequence[ReplayedViolation]
     alerts: Sequence[ReplayedAlert]
-    incidents: Sequence[ReplayedIncident]
 
 
-def replay_scene(scene: Scene) -> Preview:
+@dataclass(frozen=True, slots=True, eq=False)
+class Preview:
+    """What a candidate would have done: what it would have found, and what would have followed of its alerts."""
+
+    findings: Findings
+    course: Course
+
+
+def replay_scene(scene: Scene) -> Findings:
     """Replays a scene."""
     if scene.rule.is_compound:
         replay: Replay | CycleReplay = replay_cycles(scene)
@@ -84,15 +88,7 @@ def replay_scene(scene: Scene) -> Preview:
         members = [key for _, key in replay.state.member_of_slot]
     points, dimension_keys = arrange(join_points(replay.point_parts), members)
     alerts = sorted(replay.alerts, key=lambda alert: (alert.start, alert.dimension_key or ""))
-    return Preview(
-        scene.start_ms,
-        scene.end_ms,
-        points,
-        dimension_keys,
-        replay.violations,
-        alerts,
-        correlate_alerts(scene.rule.organization_id, alerts, scene.correlation_window),
-    )
+    return Findings(scene.start_ms, scene.end_ms, points, dimension_keys, replay.violations, alerts)
 
 
 def replay_points(scene: Scene) -> Replay:

@@ -1,7 +1,7 @@
 """ReplayService on the wire."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import grpc
@@ -10,11 +10,17 @@ import numpy as np
 from lumetry.replay.v1 import replay_service_pb2 as pb
 from lumetry.replay.v1.replay_service_pb2_grpc import ReplayServiceServicer
 from lumetry.rules.v1 import rule_pb2
-from lumetry_core.replay import service
+from lumetry_core.alerts.decisions import Record, Transition
+from lumetry_core.alerts.model import Eligibility
+from lumetry_core.notifications.model import FALLBACK_ID
 from lumetry_core.replay.correlating import ReplayedIncident
+from lumetry_core.replay.course import follow_alerts
 from lumetry_core.replay.outcome import ReplayedAlert, ReplayedPoints, ReplayedViolation
 from lumetry_core.replay.preview import Preview, replay_scene
-from lumetry_core.replay.service import Settings
+from lumetry_core.replay.service.scene import read_scene
+from lumetry_core.replay.service.surroundings import read_surroundings
+from lumetry_core.replay.settings import Settings
+from lumetry_core.replay.telling import Notification
 from lumetry_core.rules.draft import RuleDraft
 from lumetry_core.runtime.clock import Clock, from_ms
 from lumetry_core.runtime.database import Database
@@ -48,22 +54,42 @@ class ReplayServicer(ReplayServiceServicer):
         draft = self._decode_draft(request.definition)
         async with self._places:
             async with self._database.read() as tx:
-                scene = await service.read_scene(tx, current_caller(), draft, start, end, self._settings, self._clock.now())
-            return await asyncio.to_thread(lambda: encode_preview(replay_scene(scene)))
+                scene = await read_scene(tx, current_caller(), draft, start, end, self._settings, self._clock.now())
+            findings = await asyncio.to_thread(replay_scene, scene)
+            to = from_ms(findings.end_ms)
+            async with self._database.read() as tx:
+                surroundings = await read_surroundings(tx, scene.rule, findings.alerts, to, self._settings)
+            return await asyncio.to_thread(
+                lambda: encode_preview(Preview(findings, follow_alerts(scene.rule, findings.alerts, surroundings, to)))
+            )
 
 
 def encode_preview(preview: Preview) -> pb.PreviewRuleResponse:
     """A preview."""
-    alert_refs = [f"A{number + 1}" for number in range(len(preview.alerts))]
-    incident_refs = {place: f"I{number + 1}" for number, incident in enumerate(preview.incidents) for place in incident.alerts}
+    findings, course = preview.findings, preview.course
+    incident_refs = {place: incident_ref(one.incident.id) for one in course.incidents for place in one.alerts}
     return pb.PreviewRuleResponse(
-        start_time=encode_time(from_ms(preview.start_ms)),
-        end_time=encode_time(from_ms(preview.end_ms)),
-        points=encode_points(preview.points, preview.dimension_keys),
-        violations=[encode_violation(violation) for violation in preview.violations],
-        alerts=[encode_alert(alert, alert_refs[place], place, incident_refs) for place, alert in enumerate(preview.alerts)],
-        incidents=[encode_incident(incident, f"I{number + 1}", alert_refs) for number, incident in enumerate(preview.incidents)],
+        start_time=encode_time(from_ms(findings.start_ms)),
+        end_time=encode_time(from_ms(findings.end_ms)),
+        points=encode_points(findings.points, findings.dimension_keys),
+        violations=[encode_violation(violation) for violation in findings.violations],
+        alerts=[
+            encode_alert(alert, place, incident_refs.get(place, ""), is_suppressed=place in course.suppressed)
+            for place, alert in enumerate(findings.alerts)
+        ],
+        incidents=[encode_incident(incident) for incident in course.incidents],
+        notifications=[encode_notification(notification) for notification in course.notifications],
     )
+
+
+def alert_ref(place: int) -> str:
+    """What the answer calls an alert."""
+    return f"A{place + 1}"
+
+
+def incident_ref(incident_id: int) -> str:
+    """What the answer calls an incident; within a replay their numbers count from 1."""
+    return f"I{incident_id}"
 
 
 def encode_points(points: ReplayedPoints, dimension_keys: Sequence[str | None]) -> pb.PreviewPoints:
@@ -101,11 +127,11 @@ def encode_violation(violation: ReplayedViolation) -> pb.PreviewViolation:
     )
 
 
-def encode_alert(alert: ReplayedAlert, ref: str, place: int, incident_refs: Mapping[int, str]) -> pb.PreviewAlert:
-    """An alert."""
+def encode_alert(alert: ReplayedAlert, place: int, incident: str, *, is_suppressed: bool) -> pb.PreviewAlert:
+    """An alert, and what its incident is called."""
     escalate_time = alert.escalate_time
     return pb.PreviewAlert(
-        ref=ref,
+        ref=alert_ref(place),
         dimension_key=alert.dimension_key,
         severity=alert.severity,
         start_time=encode_time(from_ms(alert.start)),
@@ -113,20 +139,48 @@ def encode_alert(alert: ReplayedAlert, ref: str, place: int, incident_refs: Mapp
         escalate_time=None if escalate_time is None else encode_time(from_ms(escalate_time)),
         trigger_reason=alert.trigger.reason,
         violation_count=alert.violation_count,
-        incident_ref=incident_refs.get(place, ""),
+        incident_ref=incident,
+        incident_eligibility=Eligibility.MAINTENANCE_SUPPRESSED if is_suppressed else "",
     )
 
 
-def encode_incident(replayed: ReplayedIncident, ref: str, alert_refs: Sequence[str]) -> pb.PreviewIncident:
+def encode_incident(replayed: ReplayedIncident) -> pb.PreviewIncident:
     """An incident."""
     incident = replayed.incident
     return pb.PreviewIncident(
-        ref=ref,
+        ref=incident_ref(incident.id),
         correlation_key=incident.correlation_key,
         primary_service_node_id=incident.primary_service_node_id,
         primary_ci_node_id=incident.primary_ci_node_id,
         primary_metric_key=incident.primary_metric_key,
         severity=incident.severity,
         start_time=encode_time(incident.start_time),
-        alert_refs=[alert_refs[place] for place in replayed.alerts],
+        alert_refs=[alert_ref(place) for place in replayed.alerts],
     )
+
+
+def encode_notification(notification: Notification) -> pb.PreviewNotification:
+    """A notification."""
+    record = name_record(notification)
+    return pb.PreviewNotification(
+        alert_ref=alert_ref(notification.place),
+        transition=notification.transition,
+        time=encode_time(notification.time),
+        profile_id=notification.profile_id,
+        integration_id=None if notification.integration_id == FALLBACK_ID else notification.integration_id,
+        outcome=notification.outcome,
+        reason=notification.reason or "",
+        record_type=record.type if record else "",
+        record_id=record.id if record else "",
+        record_name=record.name if record else "",
+    )
+
+
+def name_record(notification: Notification) -> Record | None:
+    """The deciding record; what is of the replay itself is called as in the answer, as its number means nothing outside."""
+    record = notification.record
+    if record is not None and record.type == "Incident":
+        return Record(record.type, incident_ref(int(record.id)), "")
+    if record is not None and record.type == "Delivery":
+        return Record(record.type, f"{alert_ref(notification.place)}:{Transition.OPEN}", "")
+    return record

@@ -22,22 +22,23 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class RuleServicer(RuleServiceServicer):
     """Writes and reads rules."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, knows_profile: service.KnowsProfile) -> None:
         self._database = database
         self._clock = clock
+        self._knows_profile = knows_profile
 
     async def CreateRule(self, request: pb.CreateRuleRequest, context: Context) -> pb.CreateRuleResponse:
         """See the proto."""
         draft = decode_draft(request.definition)
         async with self._database.write() as tx:
-            rule = await service.create(tx, current_caller(), draft, self._clock.now())
+            rule = await service.create(tx, current_caller(), draft, self._clock.now(), self._knows_profile)
         return pb.CreateRuleResponse(rule=encode_rule(rule))
 
     async def UpdateRule(self, request: pb.UpdateRuleRequest, context: Context) -> pb.UpdateRuleResponse:
         """See the proto."""
         draft = decode_draft(request.definition)
         async with self._database.write() as tx:
-            rule = await service.update(tx, current_caller(), request.id, draft, self._clock.now())
+            rule = await service.update(tx, current_caller(), request.id, draft, self._clock.now(), self._knows_profile)
         return pb.UpdateRuleResponse(rule=encode_rule(rule))
 
     async def GetRule(self, request: pb.GetRuleRequest, context: Context) -> pb.GetRuleResponse:

@@ -1,6 +1,6 @@
 """Writes and reads rules."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -28,12 +28,19 @@ DEFAULT_PAGE_SIZE = 25
 EVALUATION = "evaluation"
 REFERRER = "Rule"
 """What rules are called where metrics and baseline profiles note who uses them."""
+KnowsProfile = Callable[[Transaction, int, int], Awaitable[bool]]
+"""Whether an organization has the alerting profile of a number. Profiles stand above rules, so whoever wires services says how to ask."""
 
 
-async def create(tx: Transaction, caller: Caller, draft: RuleDraft, now: datetime) -> Rule:
+async def knows_none(_tx: Transaction, _organization_id: int, _profile_id: int) -> bool:
+    """The answer where there are no alerting profiles."""
+    return False
+
+
+async def create(tx: Transaction, caller: Caller, draft: RuleDraft, now: datetime, knows_profile: KnowsProfile = knows_none) -> Rule:
     """Creates a rule that judges points evaluated from now on. Fails with VALIDATION_FAILED."""
     await raise_evaluation_version(tx, caller.organization_id)
-    definition = await check(tx, caller, draft, None)
+    definition = await check(tx, caller, draft, None, knows_profile)
     rule_id = await store.insert_rule(tx, caller.organization_id, definition, now, caller.user_id)
     definition = await number_levels(tx, caller, rule_id, definition)
     await store.update_rule(tx, caller.organization_id, rule_id, definition, 1, now)
@@ -44,14 +51,16 @@ async def create(tx: Transaction, caller: Caller, draft: RuleDraft, now: datetim
     return created
 
 
-async def update(tx: Transaction, caller: Caller, rule_id: int, draft: RuleDraft, now: datetime) -> Rule:
+async def update(
+    tx: Transaction, caller: Caller, rule_id: int, draft: RuleDraft, now: datetime, knows_profile: KnowsProfile = knows_none
+) -> Rule:
     """Replaces a rule's definition; absent fields take their defaults. Fails with NOT_FOUND, VALIDATION_FAILED.
 
     Counting starts anew when strategy, scope or levels changed. Leaving `Active` makes evaluation close the rule's alerts.
     """
     await raise_evaluation_version(tx, caller.organization_id)
     before = await get_rule(tx, caller.organization_id, rule_id)
-    definition = await number_levels(tx, caller, rule_id, await check(tx, caller, draft, before))
+    definition = await number_levels(tx, caller, rule_id, await check(tx, caller, draft, before, knows_profile))
     counting_epoch = before.counting_epoch + (strategy_of(definition) != strategy_of(before))
     await store.update_rule(tx, caller.organization_id, rule_id, definition, counting_epoch, now)
     await note_uses(tx, caller.organization_id, rule_id, definition)
@@ -63,7 +72,9 @@ async def update(tx: Transaction, caller: Caller, rule_id: int, draft: RuleDraft
     return after
 
 
-async def check(tx: Transaction, caller: Caller, draft: RuleDraft, before: Rule | None) -> Definition:
+async def check(
+    tx: Transaction, caller: Caller, draft: RuleDraft, before: Rule | None, knows_profile: KnowsProfile = knows_none
+) -> Definition:
     """Checks a draft with all that must be looked up. Fails with VALIDATION_FAILED.
 
     Args:
@@ -74,6 +85,9 @@ async def check(tx: Transaction, caller: Caller, draft: RuleDraft, before: Rule 
     if definition.name and "\0" not in definition.name:
         other = await store.find_rule_id(tx, caller.organization_id, definition.name)
         faults.check(other is None or (before is not None and other == before.id), "name", "is the name of another rule")
+    if draft.alerting_profile_id is not None:
+        known = await knows_profile(tx, caller.organization_id, draft.alerting_profile_id)
+        faults.check(known, "alertingProfileId", f"alerting profile {draft.alerting_profile_id} does not exist")
     if draft.baseline_profile_id is not None:
         profile = await find_profile(tx, caller.organization_id, draft.baseline_profile_id)
         faults.check(profile is not None, "baselineProfileId", f"baseline profile {draft.baseline_profile_id} does not exist")
@@ -144,6 +158,16 @@ async def list_rules(tx: Transaction, caller: Caller, search: str, status: str, 
     faults.raise_if_any()
     found, total = await store.select_rules(tx, caller.organization_id, search.strip(), wanted, part)
     return await show_present(tx, caller.organization_id, found), total
+
+
+async def find_alerted(tx: Transaction, organization_id: int, alerting_profile_id: int) -> list[int]:
+    """The numbers of the rules that name an alerting profile, ascending. Rules are written after `raise_evaluation_version`."""
+    return await store.select_alerted(tx, organization_id, alerting_profile_id)
+
+
+async def find_alerting_profiles(tx: Transaction, organization_id: int, ids: Collection[int]) -> dict[int, int]:
+    """The alerting profile that each of these rules names, as far as it names one."""
+    return await store.select_alerting_profiles(tx, organization_id, ids)
 
 
 async def summarize(tx: Transaction, organization_id: int) -> RuleSummary:

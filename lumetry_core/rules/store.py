@@ -1,6 +1,6 @@
 """Rules in the database. A rule's definition is one JSON document; what lists search and sort by has columns of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
@@ -127,6 +127,24 @@ async def select_active(tx: Transaction, organization_id: int) -> list[Rule]:
     """Reads all active rules by number, ascending."""
     statement = select(rules).where(rules.c.organization_id == organization_id, rules.c.status == RuleStatus.ACTIVE)
     return [read_row(row) for row in await tx.execute(statement.order_by(rules.c.id))]
+
+
+async def select_alerted(tx: Transaction, organization_id: int, alerting_profile_id: int) -> list[int]:
+    """The numbers of the rules that name an alerting profile, ascending."""
+    # The text narrows the rows down to few; what a name says may look like it, so each is read.
+    written = f'"alerting_profile_id":{alerting_profile_id}'
+    statement = select(rules).where(rules.c.organization_id == organization_id, rules.c.definition.contains(written, autoescape=True))
+    rows = await tx.execute(statement.order_by(rules.c.id))
+    return [row.id for row in rows if decoder.decode(row.definition).alerting_profile_id == alerting_profile_id]
+
+
+async def select_alerting_profiles(tx: Transaction, organization_id: int, ids: Collection[int]) -> dict[int, int]:
+    """The alerting profile that each of these rules names, as far as it names one."""
+    if not ids:
+        return {}
+    statement = select(rules.c.id, rules.c.definition).where(rules.c.organization_id == organization_id, rules.c.id.in_(sorted(ids)))
+    named = [(row.id, decoder.decode(row.definition).alerting_profile_id) for row in await tx.execute(statement)]
+    return {rule_id: profile_id for rule_id, profile_id in named if profile_id is not None}
 
 
 async def count_rules(tx: Transaction, organization_id: int) -> RuleSummary:

@@ -31,12 +31,11 @@ DEFAULT_WINDOW_MINUTES = 5
 def check_rule(draft: RuleDraft, faults: Faults) -> Definition:
     """Reads a rule, filling in defaults. The definition is to be used only when no fault was noted.
 
-    The name's uniqueness, the metrics and the baseline profile are checked by the caller, who can look them up.
+    The name's uniqueness, the metrics and the profiles are checked by the caller, who can look them up.
     """
     name = check_name(draft.name, "name", faults)
     alert_name = name if draft.alert_name is None else check_name(draft.alert_name, "alertName", faults)
     check_text(draft.description, "description", faults)
-    faults.check(draft.alerting_profile_id is None, "alertingProfileId", f"alerting profile {draft.alerting_profile_id} does not exist")
     status = read_exact(RuleStatus, draft.status, "status", faults, default=RuleStatus.ACTIVE)
     faults.check(len(draft.conditions) <= MAX_CONDITIONS, "conditions", f"must have at most {MAX_CONDITIONS} items")
     strategies = [read_strategy(strategy, prefix, faults) for strategy, prefix in placed_strategies(draft)]

@@ -87,3 +87,12 @@ class RunAttachment:
     dimension_key: str | None
     start_tick: datetime
     alert_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceProbe:
+    """Asks for an alert's violations of the time `since` and later that were recorded after a time."""
+
+    alert_id: int
+    since: datetime
+    recorded_after: datetime

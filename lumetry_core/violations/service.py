@@ -14,7 +14,7 @@ from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.paging import read_limit
 from lumetry_core.violations import store
-from lumetry_core.violations.model import Attachment, NewViolation, RunAttachment, Violation, ViolationFilter
+from lumetry_core.violations.model import Attachment, EvidenceProbe, NewViolation, RunAttachment, Violation, ViolationFilter
 
 
 async def record(tx: Transaction, organization_id: int, new: Sequence[NewViolation]) -> None:
@@ -107,3 +107,17 @@ async def breached_times(
     for key, time_ms in await store.select_breached_times(tx, organization_id, metric_key, since, detectors_only=detectors_only):
         found.setdefault(key, []).append(time_ms)
     return {key: np.array(times, np.int64) for key, times in found.items()}
+
+
+async def find_first_evidence(tx: Transaction, organization_id: int, probes: Sequence[EvidenceProbe]) -> dict[int, datetime]:
+    """The time of the first violation that each probe asks for, by alert; those without any are left out.
+
+    Args:
+        probes: At most one of each alert.
+    """
+    return await store.select_first_times(tx, organization_id, probes)
+
+
+async def drop_old(tx: Transaction, organization_id: int, before: datetime, limit: int) -> bool:
+    """Deletes the oldest violations of a time before, at most so many; True when there may be more."""
+    return await store.delete_before(tx, organization_id, before, limit) == limit

@@ -17,8 +17,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    and_,
     bindparam,
+    delete,
     false,
+    func,
     or_,
     select,
     text,
@@ -29,9 +32,10 @@ from sqlalchemy import (
 from lumetry_core.rules.model import Direction, Severity
 from lumetry_core.runtime.clock import from_ms
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
-from lumetry_core.violations.model import Attachment, NewViolation, RunAttachment, Violation, ViolationFilter
+from lumetry_core.violations.model import Attachment, EvidenceProbe, NewViolation, RunAttachment, Violation, ViolationFilter
 
 TIMES_PER_STATEMENT = 5000
+PROBES_PER_STATEMENT = 200
 IS_DETECTED = "analysis IS NOT NULL"
 """Spelled out in statements as in the partial index, because a bound value would keep SQLite from using it."""
 
@@ -254,3 +258,39 @@ async def select_breached_times(
     else:
         statement = statement.where(or_(violations.c.rule_id.is_(None), violations.c.job_id.is_not(None)))
     return [(row.dimension_key or None, row.time_ms) for row in await tx.execute(statement)]
+
+
+async def select_first_times(tx: Transaction, organization_id: int, probes: Sequence[EvidenceProbe]) -> dict[int, datetime]:
+    """The time of the first violation that each probe asks for, by alert."""
+    found: dict[int, datetime] = {}
+    for start in range(0, len(probes), PROBES_PER_STATEMENT):
+        asked = or_(
+            *(
+                and_(
+                    violations.c.organization_id == organization_id,
+                    violations.c.alert_id == probe.alert_id,
+                    violations.c.time >= probe.since,
+                    violations.c.detect_time > probe.recorded_after,
+                )
+                for probe in probes[start : start + PROBES_PER_STATEMENT]
+            )
+        )
+        first = func.min(violations.c.time).label("first_time")
+        for row in await tx.execute(select(violations.c.alert_id, first).where(asked).group_by(violations.c.alert_id)):
+            found[row.alert_id] = row.first_time
+    return found
+
+
+async def delete_before(tx: Transaction, organization_id: int, before: datetime, limit: int) -> int:
+    """Deletes the oldest violations of a time before, at most so many; tells how many there were."""
+    statement = (
+        select(violations.c.id)
+        .where(violations.c.organization_id == organization_id, violations.c.time < before)
+        .order_by(violations.c.time, violations.c.id)
+        .limit(limit)
+    )
+    ids = [row.id for row in await tx.execute(statement)]
+    for start in range(0, len(ids), TIMES_PER_STATEMENT):
+        part = ids[start : start + TIMES_PER_STATEMENT]
+        await tx.execute(delete(violations).where(violations.c.organization_id == organization_id, violations.c.id.in_(part)))
+    return len(ids)

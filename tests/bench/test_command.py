@@ -7,7 +7,7 @@ from lumetry_core.bench.command import bench, show
 from lumetry_core.bench.report import Figure, Report
 
 
-@pytest.mark.parametrize("command", ["ingest", "list", "evaluate"])
+@pytest.mark.parametrize("command", ["ingest", "list", "evaluate", "storm", "latency", "alarms"])
 def test_bench_commands_explain_themselves(command: str) -> None:
     """Every benchmark has a help page, read without loading what it runs."""
     result = CliRunner().invoke(bench, [command, "--help"])

@@ -269,3 +269,22 @@ def test_load_reads_the_limits_of_callers() -> None:
     assert config.limits == build_limits(RateSettings(), logs_key_rpm=1800, logs_organization_rpm=6000, limits_workspace=False)
     assert faults_of({}, {"LUMETRY_ENV": "staging"}, None) == ["env: must be one of production, development, test"]
     assert load({}, {"LUMETRY_DISABLE_RATE_LIMIT": "1"}, None) == Config()
+
+
+def test_load_reads_the_file_of_the_secret_key() -> None:
+    """Named by the variable or flag; without either it is in the data directory."""
+    assert load({}, {"LUMETRY_SECRET_KEY_FILE": "/etc/lumetry.key"}, None).secret_key_file == Path("/etc/lumetry.key")
+    assert load({"secret_key_file": Path("k")}, {"LUMETRY_SECRET_KEY_FILE": "/etc/lumetry.key"}, None).secret_key_file == Path("k")
+    assert load({}, {}, None).secret_key_file is None
+
+
+def test_load_checks_the_fallback_target_by_what_webhooks_may_reach(file: Path) -> None:
+    """Whatever is wrong with it is told without repeating it, and nothing of it is shown."""
+    target = '{"type": "Webhook", "endpointUrl": "http://10.0.0.1/in", "secret": "hidden"}'
+    environ = {"LUMETRY_ALERTING_FALLBACK_TARGET": target}
+    assert faults_of({}, environ, None) == ["alerting.fallback_target: endpointUrl must be an https URL"]
+    config = load({"allow_private_webhooks": True}, environ, None)
+    assert config.alerting.fallback_target == target
+    assert "hidden" not in "\n".join(describe(config))
+    file.write_text("[alerting]\nfallback_target = 1\n")
+    assert faults_of({}, {}, file) == ["alerting.fallback_target: ••• is not text"]

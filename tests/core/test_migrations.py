@@ -123,6 +123,35 @@ async def test_upgrade_notes_what_rules_refer_to(empty_url: str) -> None:
     assert read(empty_url, lambda connection: connection.execute(select).all()) == [(3, "Rule", 1, "cpu.load")]
 
 
+async def test_upgrade_knows_what_incidents_came_to(empty_url: str) -> None:
+    """Resolutions of an earlier schema count for what repeats, and incidents without active alerts are inactive since their last change."""
+
+    def fill(connection: Connection) -> None:
+        config = configure()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0003")
+        insert = text(
+            "INSERT INTO incidents (organization_id, number, correlation_key, severity, state, start_time, newest_alert_id,"
+            " newest_alert_time, alert_count, active_alert_count, violation_count, resolve_time,"
+            " resolution_classification, reopen_count, create_time, update_time)"
+            " VALUES (3, :number, 'metric:m', 'Warning', :state, 5, 1, 5, 1, :active, 1, :resolved, :classification, 0, 5, 9)"
+        )
+        for number, state, active, resolved, classification in (
+            (1, "Resolved", 0, 8, "NoImpact"),
+            (2, "Open", 1, None, None),
+            (3, "Acknowledged", 0, None, None),
+        ):
+            values = {"number": number, "state": state, "active": active, "resolved": resolved, "classification": classification}
+            connection.execute(insert, values)
+
+    run_in_thread(lambda: run_on(empty_url, fill))
+    run_in_thread(lambda: upgrade(empty_url))
+    inactive = text("SELECT number, inactive_time FROM incidents ORDER BY number")
+    assert read(empty_url, lambda connection: connection.execute(inactive).all()) == [(1, None), (2, None), (3, 9)]
+    resolutions = text("SELECT organization_id, incident_id, correlation_key, classification, resolve_time FROM incident_resolutions")
+    assert read(empty_url, lambda connection: connection.execute(resolutions).all()) == [(3, 1, "metric:m", "NoImpact", 8)]
+
+
 async def test_upgrade_twice_changes_nothing(empty_url: str) -> None:
     """What is there stays; the revision is the newest."""
     run_in_thread(lambda: upgrade(empty_url))

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,18 +92,20 @@ class Deployment:
         assert self.process is not None
         found = {}
         for child in psutil.Process(self.process.pid).children():
-            line = child.cmdline()
-            found["gateway" if "gateway" in line else "core"] = child.pid
+            with suppress(psutil.NoSuchProcess):  # it ended meanwhile
+                found["gateway" if "gateway" in child.cmdline() else "core"] = child.pid
         return found
 
     def request(self, method: str, path: str, body: Any = None, token: str | None = None) -> tuple[int, Any]:
-        """One HTTP request; the status and the decoded body."""
+        """One HTTP request; the status and the decoded body, text for a calendar."""
         data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Authorization": f"Bearer {token or self.token}", "Content-Type": "application/json"}
         request = urllib.request.Request(f"http://{self.addresses['http']}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=30) as response:
                 raw = response.read()
+                if response.headers.get_content_type() == "text/calendar":
+                    return response.status, raw.decode()
                 return response.status, json.loads(raw) if raw else None
         except urllib.error.HTTPError as error:
             with error:

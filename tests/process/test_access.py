@@ -33,6 +33,10 @@ from lumetry_core.access.service.users import find_user_by_name
 from lumetry_core.access.service.workspace_keys import create_workspace_key as create_workspace_key_of
 from lumetry_core.administration import create_organization, create_token, create_user, create_workspace_key, open_deployment
 from lumetry_core.config import Config
+from lumetry_core.incidents.candidates import reopened_incident
+from lumetry_core.incidents.service.candidates import list_candidates
+from lumetry_core.incidents.service.reading import get_incident
+from lumetry_core.incidents.store.candidates import upsert_occurrences
 from lumetry_core.projects.service import default_project
 from lumetry_core.runtime.caller import CredentialKind, Permission, system_caller
 from lumetry_core.runtime.clock import SystemClock
@@ -283,6 +287,8 @@ def test_route_admits_exactly_whom_its_rpc_admits(world: World, family: Family, 
     outcomes = {credential.name: expected(access, credential) for credential in credentials}
     if family.name == "lumetry":  # where workspace keys are strangers, whatever the RPC says
         outcomes |= {each.name: ("PERMISSION_DENIED", "") for each in credentials if each.kind is CredentialKind.WORKSPACE_KEY}
+    if route.path == WEBHOOK:
+        outcomes = dict.fromkeys(outcomes, ("UNAUTHENTICATED", ""))
     assert statuses == {name: status_of[outcome[0] if outcome else None] for name, outcome in outcomes.items()}
 
 
@@ -343,7 +349,9 @@ ALIKE = (
     "/api/v1/api-keys",
 )
 """Lists that say the same to owner and stranger."""
-WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}",)
+WEBHOOK = "/v1/alert-sources/{sourceKey:key}/events"
+"""Which answers 401 to every credential but the source's own, whoever asks, and for sources that do not exist (contract lumetry 13.4)."""
+WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}", WEBHOOK)
 """An identity without revisions has an empty page (contract lumetry 18)."""
 ADDRESSED = [route for _, route in ROUTES if route.parameters and route.path not in WITHOUT_404]
 
@@ -360,6 +368,10 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         moment = START + timedelta(seconds=second)
         return {"metricName": METRIC, "timestamp": moment.isoformat(), "value": value, "labels": {"host.id": HOST}}
 
+    target = {"name": "Tenant target", "type": "Webhook", "endpointUrl": "https://receiver.invalid/", "isEnabled": False}
+    integration = send("POST", "/api/alerting/integrations", target)
+    routing = {"name": "Tenant routing", "isDefault": True, "integrationIds": [integration["id"]]}
+    routing_id = send("POST", "/api/alerting/profiles", routing)["id"]
     send("POST", "/v1/metrics", {"metrics": [point(1, 0)]})
     rule = {"name": "Tenant rule", "metricId": METRIC, "type": "Static", "direction": "Above", "staticUpper": 10}
     rule_id = send("POST", "/api/rules", rule)["id"]
@@ -375,9 +387,16 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
     period = {"startTime": "2020-01-01T00:00:00Z", "endTime": "2020-01-02T00:00:00Z", "reason": "of a tenant"}
     window = send("POST", "/api/incident-windows", period)
     holiday = send("POST", "/api/public-holidays", period)
+    planned = send("POST", "/api/maintenance-windows", {**period, "scopeType": "Global"})
+    silence = send("POST", "/api/silences", {**period, "matchers": {"metricId": METRIC}})
     found_definitions = deployment.request("GET", "/api/metric-definitions", token=token)[1]["items"]
     [definition] = [found for found in found_definitions if found["metricKey"] == METRIC]
-    binding = send("POST", f"/api/metric-definitions/{METRIC}/bindings", {"nodeId": 4711})
+    service = send("POST", "/api/topology/nodes", {"nodeType": "BusinessService", "displayName": "Service of a tenant"})
+    node = send("POST", "/api/topology/nodes", {"nodeType": "Application", "displayName": "Application of a tenant"})
+    edge = send("POST", "/api/topology/edges", {"sourceNodeId": service["id"], "targetNodeId": node["id"], "edgeType": "contains"})
+    binding = send("POST", f"/api/metric-definitions/{METRIC}/bindings", {"nodeId": node["id"]})
+    source = send("POST", "/api/external-alert-sources", {"name": "Tenant source", "providerType": "GENERIC"})["source"]
+    mapped = send("POST", "/api/external-alert-definitions", {"sourceId": source["id"], "definitionKey": "k", "topologyNodeId": node["id"]})
     entry = {"timestamp": START.isoformat(), "level": "info", "message": "of a tenant"}
     send("POST", "/v1/logs", {"logs": [entry]})
     [found] = deployment.request("GET", "/v1/logs", token=token)[1]["logs"]
@@ -391,8 +410,14 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         "metricKey": METRIC,
         "metric-definitions": definition["id"],
         "bindingId": binding["id"],
+        "nodes": node["id"],
+        "edges": edge["id"],
+        "external-alert-sources": source["id"],
+        "external-alert-definitions": mapped["id"],
         "baseline-profiles": profile["id"],
         "incident-windows": window["id"],
+        "maintenance-windows": planned["id"],
+        "silences": silence["id"],
         "public-holidays": holiday["id"],
         "rules": rule_id,
         "alerts": alert["id"],
@@ -400,6 +425,8 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         "incidents": incidents[0]["id"],
         "evaluation-jobs": job_id,
         "collectors": collector["id"],
+        "integrations": integration["id"],
+        "profiles": routing_id,
     }
 
 
@@ -414,7 +441,8 @@ def tenants(started: Deployment, config: Config) -> Tenants:
     started.request("GET", "/api/v1/projects", token=stranger)  # which makes the project that every organization has
     before = {route.path: without_passing(started.request("GET", route.path, token=stranger)[1]) for route in LISTS}
     ids = fill(started, owner, (99.0,))
-    return Tenants(started, owner, stranger, (namesakes[0], namesakes[1]), before, ids | asyncio.run(make_secrets(config, "owner")))
+    ids |= asyncio.run(make_secrets(config, "owner")) | asyncio.run(make_hint(config, "owner", ids["incidents"]))
+    return Tenants(started, owner, stranger, (namesakes[0], namesakes[1]), before, ids)
 
 
 async def make_secrets(config: Config, name: str) -> dict[str, Any]:
@@ -439,6 +467,16 @@ async def make_secrets(config: Config, name: str) -> dict[str, Any]:
             tx, system, user.id, name="w", scopes=(), expire_time=None, production=False, now=now
         )
     return {"api-tokens": token.id, "log-keys": log_key.id, "api-keys": workspace_key.id}
+
+
+async def make_hint(config: Config, name: str, incident_id: int) -> dict[str, Any]:
+    """What only time makes of an incident of a user's organization, by the noun of its routes."""
+    async with open_deployment(config) as database, database.write() as tx:
+        caller = system_caller((await find_user_by_name(tx, name)).organization_id)
+        incident = await get_incident(tx, caller, incident_id)
+        await upsert_occurrences(tx, caller.organization_id, [reopened_incident(incident, 1)], SystemClock().now())
+        [hint] = await list_candidates(tx, caller, "", "", 0)
+    return {"problem-candidates": hint.id}
 
 
 def noun_of(route: Route) -> str:
@@ -508,6 +546,7 @@ def test_list_shows_nothing_of_another_organization(tenants: Tenants, route: Rou
 FILTERS: Mapping[str, Callable[[Mapping[str, Any]], Any]] = {
     "ruleId": lambda ids: ids["rules"],
     "alertId": lambda ids: ids["alerts"],
+    "sourceId": lambda ids: ids["external-alert-sources"],
     "incidentId": lambda ids: ids["incidents"],
     "metricId": lambda ids: ids["metrics"],
     "metricKey": lambda ids: ids["metrics"],

@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -260,6 +261,27 @@ def enroll_collectors(visit: Visit) -> None:
         visit.call(stub.ListCollectors, collector_service_pb2.ListCollectorsRequest(), credential)
 
 
+def connect_sources(visit: Visit) -> None:
+    """The credential of an external alert source, in and out of place, before and after rotation, beside bodies that are refused."""
+    body = {"name": "canary", "providerType": "GENERIC"}
+    status, made = visit.send("POST", "/api/external-alert-sources", body, hands_out=True)
+    assert status == 201
+    source, path = made["source"]["id"], made["webhookPath"]
+    own = {"Authorization": f"Bearer {visit.plant('a credential of a source', made['credential'])}"}
+    assert visit.send("GET", "/api/rules", headers=own)[0] == 403
+    assert visit.send("POST", "/v1/alert-sources/source-0/events", {}, own)[0] == 401
+    assert visit.send("POST", path, {"state": visit.plant("a field of an event"), "title": [visit.plant("a title")]}, own)[0] == 400
+    assert visit.send("POST", path, f'{{"title": "{visit.plant("a broken body of a source")}'.encode(), own)[0] == 400
+    status, rotated = visit.send("POST", f"/api/external-alert-sources/{source}/credentials/rotate", hands_out=True)
+    assert status == 200
+    assert visit.send("POST", path, {}, own)[0] == 401
+    own = {"Authorization": f"Bearer {visit.plant('a rotated credential', rotated['credential'])}"}
+    assert visit.send("POST", path, {"credential": rotated["credential"]}, own)[0] == 400
+    for prefix in PREFIXES:
+        forged = {"Authorization": f"Bearer {visit.forge(f'a forged {prefix} token at a webhook', prefix)}"}
+        assert visit.send("POST", path, {}, forged)[0] == 401
+
+
 def write_texts(visit: Visit) -> None:
     """Tokens in what people write: kept for people, masked in the audit log, and refused values are not logged."""
 
@@ -289,6 +311,34 @@ def write_texts(visit: Visit) -> None:
     assert visit.send("POST", "/v1/metrics", f'{{"metrics": [{{"metricName": "{visit.plant("a broken batch")}"'.encode())[0] == 400
 
 
+def make_integrations(visit: Visit) -> None:
+    """Secrets and header values of notification targets: stored, kept, sent in vain, refused and taken away."""
+    path = "/api/alerting/integrations"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    targets: list[dict[str, Any]] = [
+        {"type": "Webhook", "secret": visit.plant("a signing key"), "headers": {"X-Key": visit.plant("the value of a header")}},
+        {"type": "PagerDuty", "secret": visit.plant("a routing key")},
+        {"type": "ServiceNow", "secret": visit.plant("a password"), "config": {"userName": "canary"}},
+    ]
+    for target in targets:
+        body = {"name": "canary", "endpointUrl": nowhere} | target
+        status, made = visit.send("POST", path, body)
+        assert status == 201, made
+        assert visit.send("POST", f"{path}/{made['id']}/test")[1]["success"] is False
+        kept = {name: value for name, value in body.items() if name != "secret"} | {"headers": made["headers"]}
+        assert visit.send("PUT", f"{path}/{made['id']}", kept)[0] == 200
+        assert visit.send("PUT", f"{path}/{made['id']}", body | {"secret": visit.plant("another secret")})[0] == 200
+        wrong = {"secret": visit.plant("a secret that is refused") + "\0", "headers": {"Host": visit.plant("a refused header")}}
+        assert visit.send("PUT", f"{path}/{made['id']}", body | wrong)[0] == 400
+        misplaced = {"config": {"userName": "canary", "password": visit.plant("a secret in the settings")}}
+        assert visit.send("POST", path, body | misplaced)[0] == 400
+        address = f"http://canary:{visit.plant('a password in an address')}@127.0.0.1/"
+        assert visit.send("POST", path, body | {"endpointUrl": address})[0] == 400
+        assert visit.send("POST", path, body | {"secret": [visit.plant("a secret in an array")]})[0] == 400
+    assert visit.send("DELETE", f"{path}/{made['id']}")[0] == 204
+
+
 def crash(visit: Visit) -> None:
     """Secrets that are under way while the core dies."""
     os.kill(visit.deployment.children()["core"], signal.SIGKILL)
@@ -308,7 +358,9 @@ DOORS = (
     make_keys,
     push_logs,
     enroll_collectors,
+    connect_sources,
     write_texts,
+    make_integrations,
     crash,
 )
 """What is done to the deployment, in order."""
@@ -407,9 +459,14 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     """A deployment after all doors were tried, its log as talkative as it gets."""
     password = secrets.token_hex(HEX_LENGTH // 2)
     environ = {"LUMETRY_ADMIN_PASSWORD": password, "LUMETRY_RATE_LOGIN_PER_MINUTE": "1000", "LUMETRY_LOG_LEVEL": "DEBUG"}
+    environ["LUMETRY_ALLOW_PRIVATE_WEBHOOKS"] = "true"
+    fallback = secrets.token_hex(HEX_LENGTH // 2)
+    target = {"type": "PagerDuty", "endpointUrl": "http://127.0.0.1:9/", "secret": fallback}
+    environ["LUMETRY_ALERTING_FALLBACK_TARGET"] = json.dumps(target)
     deployment = Deployment(tmp_path_factory.mktemp("canary") / "data", environ=environ)
     deployment.start()
     made = Visit(deployment, password)
+    made.plant("the fallback target's secret", fallback)
     follower = threading.Thread(target=follow, args=(made,), daemon=True)
     follower.start()
     try:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import msgspec
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contracts.lumetry.values import Id, Limit, Severity, Time, optional_time, seconds_between, words
+from gateway.contracts.lumetry.values import Id, Limit, Severity, Time, optional_time, optional_value, seconds_between, words
 from gateway.contracts.lumetry.violations import ChildFilters
 from gateway.transcode.request import Request
 from gateway.transcode.times import format_time
@@ -39,6 +39,14 @@ class NoteBody(msgspec.Struct, rename="camel"):
     """What a person leaves with an action."""
 
     note: str | None = None
+
+
+class Monitor(msgspec.Struct):
+    """The monitor behind an alert."""
+
+    kind: str
+    id: str
+    name: str
 
 
 class Alert(msgspec.Struct, rename="camel"):
@@ -78,7 +86,7 @@ class Alert(msgspec.Struct, rename="camel"):
     topology_node_id: int | None = None
     title: str | None = None
     description: str | None = None
-    monitor: None = None
+    monitor: Monitor | None = None
 
 
 class DecisionRecord(msgspec.Struct):
@@ -138,7 +146,7 @@ def encode_alert(alert: alert_pb2.Alert) -> Alert:
     has = alert.HasField
     status = STATUS_OF_STATE[alert.state]
     ended = has("end_time")
-    return Alert(
+    encoded = Alert(
         id=alert.id,
         rule_id=alert.rule_id if has("rule_id") else None,
         metric_id=alert.metric_key if has("metric_key") else None,
@@ -165,6 +173,24 @@ def encode_alert(alert: alert_pb2.Alert) -> Alert:
         last_resolved_incident_id=alert.last_resolved_incident_id if has("last_resolved_incident_id") else None,
         source_kind=alert.source_kind,
     )
+    if alert.source_kind in {"External", "Monitor"}:
+        add_origin(encoded, alert)
+    return encoded
+
+
+def add_origin(encoded: Alert, alert: alert_pb2.Alert) -> None:
+    """10.2 and 19.10: what only alerts of external sources and monitors have."""
+    encoded.external_alert_source_id = optional_value(alert, "external_source_id")
+    encoded.external_alert_source_name = optional_value(alert, "external_source_name")
+    encoded.external_alert_definition_id = optional_value(alert, "external_definition_id")
+    encoded.external_definition_key = optional_value(alert, "external_definition_key")
+    encoded.external_instance_key = optional_value(alert, "external_instance_key")
+    encoded.external_occurrence_key = optional_value(alert, "external_occurrence_key")
+    encoded.topology_node_id = optional_value(alert, "topology_node_id")
+    encoded.title = optional_value(alert, "title")
+    encoded.description = optional_value(alert, "description")
+    if alert.HasField("monitor"):
+        encoded.monitor = Monitor(alert.monitor.kind, alert.monitor.id, alert.monitor.name)
 
 
 def decode_get_alert(request: Request) -> alert_service_pb2.GetAlertRequest:

@@ -205,3 +205,88 @@ def decode_resolve_incident(request: Request) -> incident_service_pb2.ResolveInc
     return incident_service_pb2.ResolveIncidentRequest(
         id=request.number("id"), note=body.note, resolution_classification=body.resolution_classification
     )
+
+
+class CorrelationKey(msgspec.Struct, rename="camel"):
+    """What alerts share that belong together."""
+
+    kind: str
+    value: str
+    name: str | None
+
+
+class PathNode(msgspec.Struct, rename="camel"):
+    """A node on the way from a configuration item to its service."""
+
+    node_id: int
+    display_name: str
+    node_type: str
+    via_edge_type: str | None
+
+
+class TimeWindow(msgspec.Struct, rename="camel"):
+    """How an alert was compared with the newest member."""
+
+    window_minutes: int
+    reference_alert_id: int | None
+    reference_time: Time | None
+    gap_seconds: int | None
+
+
+class ExplainedMember(msgspec.Struct, rename="camel"):
+    """Why an alert is or was a member."""
+
+    alert_id: int
+    alert_name: str
+    joined_at: Time
+    left_at: Time | None
+    reason: str
+    correlation_key: CorrelationKey | None
+    topology_path: list[PathNode]
+    time_window: TimeWindow
+
+
+class IncidentExplanation(msgspec.Struct, rename="camel"):
+    """Why an incident has its members."""
+
+    incident_id: int
+    incident_key: str
+    follow_up_of_incident_id: int | None
+    members: list[ExplainedMember]
+
+
+def decode_explain_incident(request: Request) -> incident_service_pb2.ExplainIncidentRequest:
+    """19.4 `GET /api/incidents/{id}/explanation`."""
+    return incident_service_pb2.ExplainIncidentRequest(id=request.number("id"))
+
+
+def encode_explain_incident(reply: incident_service_pb2.ExplainIncidentResponse, _asked: object) -> IncidentExplanation:
+    """19.4 the explanation."""
+    return IncidentExplanation(
+        incident_id=reply.incident_id,
+        incident_key=reply.incident_key,
+        follow_up_of_incident_id=optional_value(reply, "follow_up_of_incident_id"),
+        members=[encode_member(member) for member in reply.members],
+    )
+
+
+def encode_member(member: incident_pb2.ExplainedMember) -> ExplainedMember:
+    """19.4 a member."""
+    key, window = member.correlation_key, member.time_window
+    return ExplainedMember(
+        alert_id=member.alert_id,
+        alert_name=member.alert_name,
+        joined_at=format_time(member.join_time),
+        left_at=optional_time(member, "leave_time"),
+        reason=member.reason,
+        correlation_key=CorrelationKey(key.kind, key.value, optional_value(key, "name")) if member.HasField("correlation_key") else None,
+        topology_path=[
+            PathNode(step.node_id, step.display_name, step.node_type, optional_value(step, "via_edge_type")) for step in member.path
+        ],
+        time_window=TimeWindow(
+            window_minutes=window.window_minutes,
+            reference_alert_id=optional_value(window, "reference_alert_id"),
+            reference_time=optional_time(window, "reference_time"),
+            gap_seconds=optional_value(window, "gap_seconds"),
+        ),
+    )

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from gateway.contracts.lumetry.alerts import DecisionRecord
 from gateway.contracts.lumetry.rules import RuleBody, decode_rule
 from gateway.contracts.lumetry.values import Severity, Time, optional_time, optional_value
 from gateway.transcode.request import Request
@@ -14,6 +15,7 @@ from gateway.transcode.times import format_ms, format_time
 from lumetry.replay.v1 import replay_service_pb2
 
 SEVERITIES: tuple[Severity, ...] = ("Warning", "Critical")
+SENT = "Sent"
 
 
 class PreviewBody(RuleBody, rename={"from_": "from"}):
@@ -86,7 +88,7 @@ class PreviewIncident(msgspec.Struct, rename="camel"):
 
 
 class PreviewNotification(msgspec.Struct, rename="camel"):
-    """A notification that would have been sent or held back."""
+    """A notification that would have been sent, held back or left out."""
 
     alert_ref: str
     transition: str
@@ -94,8 +96,8 @@ class PreviewNotification(msgspec.Struct, rename="camel"):
     profile_id: int | None
     integration_id: int | None
     outcome: str
-    reason: str
-    record: str | None
+    reason: str | None
+    record: DecisionRecord | None
 
 
 class Preview(msgspec.Struct, rename="camel"):
@@ -121,7 +123,8 @@ def decode_preview_rule(request: Request) -> replay_service_pb2.PreviewRuleReque
 
 
 def encode_preview_rule(reply: replay_service_pb2.PreviewRuleResponse, _asked: object) -> Preview:
-    """19.3 the answer; deliveries are not replayed yet."""
+    """19.3 the answer."""
+    notifications = [encode_notification(notification) for notification in reply.notifications]
     return Preview(
         from_=format_time(reply.start_time),
         to=format_time(reply.end_time),
@@ -129,11 +132,11 @@ def encode_preview_rule(reply: replay_service_pb2.PreviewRuleResponse, _asked: o
         violations=[encode_violation(violation) for violation in reply.violations],
         alerts=[encode_alert(alert) for alert in reply.alerts],
         incidents=[encode_incident(incident) for incident in reply.incidents],
-        notifications=[],
+        notifications=notifications,
         violation_count=len(reply.violations),
         alert_count=len(reply.alerts),
         incident_count=len(reply.incidents),
-        notification_count=0,
+        notification_count=sum(notification.outcome == SENT for notification in notifications),
     )
 
 
@@ -189,7 +192,7 @@ def encode_alert(alert: replay_service_pb2.PreviewAlert) -> PreviewAlert:
         escalated_at=optional_time(alert, "escalate_time"),
         trigger_reason=alert.trigger_reason,
         violation_count=alert.violation_count,
-        incident_eligibility=None,
+        incident_eligibility=alert.incident_eligibility or None,
         incident_ref=alert.incident_ref or None,
     )
 
@@ -205,4 +208,19 @@ def encode_incident(incident: replay_service_pb2.PreviewIncident) -> PreviewInci
         severity=incident.severity,
         start_time=format_time(incident.start_time),
         alert_refs=list(incident.alert_refs),
+    )
+
+
+def encode_notification(notification: replay_service_pb2.PreviewNotification) -> PreviewNotification:
+    """19.3 one notification."""
+    record = (notification.record_type, notification.record_id, notification.record_name)
+    return PreviewNotification(
+        alert_ref=notification.alert_ref,
+        transition=notification.transition,
+        at=format_time(notification.time),
+        profile_id=optional_value(notification, "profile_id"),
+        integration_id=optional_value(notification, "integration_id"),
+        outcome=notification.outcome,
+        reason=notification.reason or None,
+        record=DecisionRecord(*record) if notification.record_type else None,
     )

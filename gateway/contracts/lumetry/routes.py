@@ -19,13 +19,19 @@ from gateway.contracts.lumetry import (
     violations,
 )
 from gateway.contracts.lumetry.access_routes import ACCESS_ROUTES
+from gateway.contracts.lumetry.alerting_routes import ALERTING_ROUTES
 from gateway.contracts.lumetry.audit_routes import AUDIT_ROUTES
 from gateway.contracts.lumetry.baseline_routes import BASELINE_ROUTES
+from gateway.contracts.lumetry.deliveries_routes import DELIVERIES_ROUTES
+from gateway.contracts.lumetry.external_routes import EXTERNAL_ROUTES
 from gateway.contracts.lumetry.fleet_routes import FLEET_ROUTES
+from gateway.contracts.lumetry.incident_routes import INCIDENT_ROUTES
+from gateway.contracts.lumetry.maintenance_routes import MAINTENANCE_ROUTES
 from gateway.contracts.lumetry.metric_definition_routes import METRIC_DEFINITION_ROUTES
 from gateway.contracts.lumetry.oidc_routes import OIDC_ROUTES
 from gateway.contracts.lumetry.preview_routes import PREVIEW_ROUTES
 from gateway.contracts.lumetry.settings_routes import SETTINGS_ROUTES
+from gateway.contracts.lumetry.topology_routes import TOPOLOGY_ROUTES
 from gateway.contracts.lumetry.values import Page
 from gateway.transcode.channel import Rpc, find_rpc
 from gateway.transcode.lanes import INGEST_COLUMNS
@@ -533,6 +539,12 @@ ROUTES: Sequence[Route] = (
     *EVENTS,
     *VIOLATIONS,
     *INCIDENTS,
+    *INCIDENT_ROUTES,
+    *MAINTENANCE_ROUTES,
+    *EXTERNAL_ROUTES,
+    *TOPOLOGY_ROUTES,
+    *ALERTING_ROUTES,
+    *DELIVERIES_ROUTES,
     *EVALUATION_JOBS,
     *COLLECTORS,
     *STREAM,

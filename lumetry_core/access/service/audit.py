@@ -1,6 +1,8 @@
 """The record of who changed what."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +47,17 @@ MAX_ENTITY_ID_LENGTH = 300
 LOST = "\ufffd"
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An action on an entity; see `record_audit`."""
+
+    action: str
+    entity_type: str
+    entity_id: object
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
 async def record_audit(
     tx: Transaction,
     caller: Caller,
@@ -62,22 +75,57 @@ async def record_audit(
         before: The entity before, as the contract spells it; None for a creation or when nothing of it matters.
         after: The entity after; None for a removal. Secrets in both are masked.
     """
-    entry = AuditEntry(
-        action=action,
-        entity_type=entity_type,
-        entity_id=readable(str(entity_id), MAX_ENTITY_ID_LENGTH),
-        old_values_json=to_json(before),
-        new_values_json=to_json(after),
-        actor_user_id=caller.user_id,
-        actor_name=readable(actor_name(caller), 100),
-        address=None if caller.address is None else readable(caller.address, 64),
-        user_agent=None if caller.user_agent is None else readable(caller.user_agent, 256),
-        correlation_id=None if caller.request_id is None else readable(caller.request_id, 128),
-        create_time=now,
-    )
-    await store.insert_entry(tx, caller.organization_id, entry)
-    if entity_type in REVISED_TYPES and not (before is None and after is None):
-        await store.insert_revision(tx, caller.organization_id, entry, operation_of(before, after))
+    await record_audits(tx, caller, [Change(action, entity_type, entity_id, before, after)], now)
+
+
+async def record_audits(tx: Transaction, caller: Caller, changes: Sequence[Change], now: datetime) -> None:
+    """Writes down many actions as `record_audit` does one."""
+    entries = make_entries(caller, changes, now)
+    await store.insert_entries(tx, caller.organization_id, entries)
+    await insert_histories(tx, caller.organization_id, changes, entries)
+
+
+async def record_revisions(tx: Transaction, caller: Caller, changes: Sequence[Change], now: datetime) -> None:
+    """Writes only the history of entities, for changes that one audit row stands for together.
+
+    There may be tens of thousands, whose redaction must not hold up everybody else.
+    """
+    entries = await asyncio.to_thread(make_entries, caller, changes, now)
+    await insert_histories(tx, caller.organization_id, changes, entries)
+
+
+async def insert_histories(tx: Transaction, organization_id: int, changes: Sequence[Change], entries: Sequence[AuditEntry]) -> None:
+    """Adds the revisions of the entities whose types have a history."""
+    made = [
+        (entry, operation_of(change.before, change.after))
+        for change, entry in zip(changes, entries, strict=True)
+        if change.entity_type in REVISED_TYPES and not (change.before is None and change.after is None)
+    ]
+    await store.insert_revisions(tx, organization_id, made)
+
+
+def make_entries(caller: Caller, changes: Sequence[Change], now: datetime) -> list[AuditEntry]:
+    """Actions as they are stored."""
+    name = readable(actor_name(caller), 100)
+    address = None if caller.address is None else readable(caller.address, 64)
+    user_agent = None if caller.user_agent is None else readable(caller.user_agent, 256)
+    correlation_id = None if caller.request_id is None else readable(caller.request_id, 128)
+    return [
+        AuditEntry(
+            action=change.action,
+            entity_type=change.entity_type,
+            entity_id=readable(str(change.entity_id), MAX_ENTITY_ID_LENGTH),
+            old_values_json=to_json(change.before),
+            new_values_json=to_json(change.after),
+            actor_user_id=caller.user_id,
+            actor_name=name,
+            address=address,
+            user_agent=user_agent,
+            correlation_id=correlation_id,
+            create_time=now,
+        )
+        for change in changes
+    ]
 
 
 def operation_of(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> str:

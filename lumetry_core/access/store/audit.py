@@ -1,6 +1,7 @@
 """Audit rows and revisions: written once, never changed."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import fields
 from datetime import datetime
 
@@ -67,10 +68,9 @@ REVISION_FIELDS = tuple(field.name for field in fields(Revision))
 WILDCARDS = re.compile(r"[%_/]")
 
 
-async def insert_entry(tx: Transaction, organization_id: int, entry: AuditEntry) -> None:
-    """Adds an audit row."""
-    await tx.execute(
-        insert(audit_logs),
+async def insert_entries(tx: Transaction, organization_id: int, entries: Sequence[AuditEntry]) -> None:
+    """Adds audit rows."""
+    rows = [
         {
             "organization_id": organization_id,
             "action": entry.action,
@@ -84,14 +84,16 @@ async def insert_entry(tx: Transaction, organization_id: int, entry: AuditEntry)
             "user_agent": entry.user_agent,
             "correlation_id": entry.correlation_id,
             "create_time": entry.create_time,
-        },
-    )
+        }
+        for entry in entries
+    ]
+    if rows:
+        await tx.execute(insert(audit_logs), rows)
 
 
-async def insert_revision(tx: Transaction, organization_id: int, entry: AuditEntry, operation: str) -> None:
-    """Adds the revision that an audited action made of its entity."""
-    await tx.execute(
-        insert(revisions),
+async def insert_revisions(tx: Transaction, organization_id: int, made: Sequence[tuple[AuditEntry, str]]) -> None:
+    """Adds the revisions that audited actions made of their entities, each with what was done."""
+    rows = [
         {
             "organization_id": organization_id,
             "entity_type": entry.entity_type,
@@ -103,8 +105,11 @@ async def insert_revision(tx: Transaction, organization_id: int, entry: AuditEnt
             "actor_name": entry.actor_name,
             "correlation_id": entry.correlation_id,
             "create_time": entry.create_time,
-        },
-    )
+        }
+        for entry, operation in made
+    ]
+    if rows:
+        await tx.execute(insert(revisions), rows)
 
 
 async def delete_entries(tx: Transaction, organization_id: int, before: datetime) -> None:

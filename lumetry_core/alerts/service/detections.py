@@ -14,6 +14,7 @@ from lumetry_core.alerts.detections import (
     new_detected_alert,
 )
 from lumetry_core.alerts.model import Alert, CloseCause, SourceKind
+from lumetry_core.alerts.service.admission import admit
 from lumetry_core.alerts.service.transitions import announce, close_alerts
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import selection
@@ -28,9 +29,7 @@ async def open_detected(tx: Transaction, organization_id: int, detections: Seque
     """
     if not detections:
         return []
-    drafts = [new_detected_alert(organization_id, detection, now) for detection in detections]
-    ids = await store.insert_alerts(tx, drafts)
-    opened = [replace(draft, id=alert_id) for draft, alert_id in zip(drafts, ids, strict=True)]
+    opened = await admit(tx, organization_id, [new_detected_alert(organization_id, detection, now) for detection in detections], now)
     explanations = [explain_detection(alert.id, detection, now) for alert, detection in zip(opened, detections, strict=True)]
     await announce(tx, organization_id, "alert_opened", "alert.opened", opened, explanations, now)
     return opened

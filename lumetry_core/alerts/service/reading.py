@@ -8,6 +8,7 @@ from lumetry_core.alerts.decisions import Explanation, Transition, not_occurred
 from lumetry_core.alerts.model import Alert, AlertFilter, AlertState, SourceKind, SystemAlert, SystemAlertState
 from lumetry_core.alerts.service import system_alerts
 from lumetry_core.alerts.store import decisions as decision_store
+from lumetry_core.alerts.store import paths as path_store
 from lumetry_core.alerts.store import selection
 from lumetry_core.rules.choices import check_text, find_choice
 from lumetry_core.rules.model import Severity
@@ -15,6 +16,7 @@ from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, not_found
 from lumetry_core.runtime.paging import read_limit
+from lumetry_core.topology.model import PathNode
 from lumetry_core.violations import service as violations
 from lumetry_core.violations.model import Violation, ViolationFilter
 
@@ -78,6 +80,11 @@ async def get_alert(tx: Transaction, organization_id: int, alert_id: int, *, loc
     if not found:
         raise not_found("Alert", alert_id)
     return found[0]
+
+
+async def find_paths(tx: Transaction, organization_id: int, alert_ids: Collection[int]) -> dict[int, tuple[PathNode, ...]]:
+    """The ways from what alerts affect to their services, as found when they opened; alerts without any are left out."""
+    return await path_store.read_paths(tx, organization_id, alert_ids)
 
 
 async def list_violations_of(tx: Transaction, caller: Caller, alert_id: int, limit: int) -> list[Violation]:

@@ -14,7 +14,8 @@ from lumetry_core.alerts.decisions import (
     explain_recovery,
     explain_rule_left_active,
 )
-from lumetry_core.alerts.model import Alert, AlertState, CloseCause, Closing, Escalation, Opening, SourceKind
+from lumetry_core.alerts.model import Alert, AlertState, CloseCause, Closing, Eligibility, Escalation, Opening, SourceKind
+from lumetry_core.alerts.service.admission import admit
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import decisions as decision_store
 from lumetry_core.alerts.store import selection
@@ -34,9 +35,7 @@ async def open_alerts(tx: Transaction, organization_id: int, openings: Sequence[
     """
     if not openings:
         return []
-    drafts = [new_alert(organization_id, opening, now) for opening in openings]
-    ids = await store.insert_alerts(tx, drafts)
-    opened = [replace(draft, id=alert_id) for draft, alert_id in zip(drafts, ids, strict=True)]
+    opened = await admit(tx, organization_id, [new_alert(organization_id, opening, now) for opening in openings], now)
     explanations = [explain_opening(alert.id, opening, now) for alert, opening in zip(opened, openings, strict=True)]
     await announce(tx, organization_id, "alert_opened", "alert.opened", opened, explanations, now)
     return opened
@@ -146,32 +145,37 @@ async def close_alerts(
     now: datetime,
 ) -> list[Alert]:
     """Closes active alerts, which ends their watch; `last_resolved_incident_id` stays."""
-    after = [
-        replace(
-            alert,
-            state=AlertState.CLOSED,
-            end_time=ends[alert.id],
-            close_cause=cause,
-            incident_eligibility=None,
-            watch_start_time=None,
-            update_time=now,
-        )
-        for alert in before
-    ]
+    after = [end_alert(alert, ends[alert.id], cause, now) for alert in before]
     changes = {
         alert.id: {
-            "state": AlertState.CLOSED,
+            "state": alert.state,
             "end_time": alert.end_time,
-            "close_cause": cause,
-            "incident_eligibility": None,
-            "watch_start_time": None,
-            "update_time": now,
+            "close_cause": alert.close_cause,
+            "incident_eligibility": alert.incident_eligibility,
+            "watch_start_time": alert.watch_start_time,
+            "maintenance_window_id": alert.maintenance_window_id,
+            "update_time": alert.update_time,
         }
         for alert in after
     }
     await store.update_alerts(tx, organization_id, changes)
     await announce(tx, organization_id, "alert_closed", "alert.closed", after, explanations, now)
     return after
+
+
+def end_alert(alert: Alert, end_time: datetime, cause: CloseCause, now: datetime) -> Alert:
+    """The alert, closed. One that closes under maintenance stays marked: if it was not correlated yet, it never is."""
+    is_covered = alert.maintenance_window_id is not None and alert.watch_start_time is None
+    return replace(
+        alert,
+        state=AlertState.CLOSED,
+        end_time=end_time,
+        close_cause=cause,
+        incident_eligibility=Eligibility.MAINTENANCE_SUPPRESSED if is_covered else None,
+        watch_start_time=None,
+        maintenance_window_id=alert.maintenance_window_id if is_covered else None,
+        update_time=now,
+    )
 
 
 async def announce(

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -28,6 +29,8 @@ IS_ACTIVE = "state <> 'Closed'"
 """The rows of which a rule and dimension key have at most one."""
 IS_DETECTED = f"{IS_ACTIVE} AND source_kind = 'FleetDetector'"
 """The rows of which a metric and dimension key have at most one."""
+IS_REPORTED = "source_kind = 'External'"
+"""The rows that have a source and an occurrence."""
 
 alerts = Table(
     "alerts",
@@ -58,6 +61,24 @@ alerts = Table(
     Column("close_cause", String(20)),
     Column("create_time", Time, nullable=False),
     Column("update_time", Time, nullable=False),
+    Column("related_service_id", BigInteger),
+    Column("related_service_name", Text),
+    Column("related_ci_id", BigInteger),
+    Column("related_ci_name", Text),
+    Column("maintenance_window_id", BigInteger),
+    Column("topology_node_id", BigInteger),
+    Column("title", Text),
+    Column("description", Text),
+    Column("labels", Text),
+    Column("external_source_id", BigInteger),
+    Column("external_source_name", Text),
+    Column("external_definition_id", BigInteger),
+    Column("external_definition_key", Text),
+    Column("external_instance_key", Text),
+    Column("external_occurrence_key", Text),
+    Column("monitor_kind", String(20)),
+    Column("monitor_id", Text),
+    Column("monitor_name", Text),
     Index("ix_alerts_organization_start", "organization_id", "start_time", "id"),
     Index("ix_alerts_organization_state", "organization_id", "state", "start_time", "id"),
     Index("ix_alerts_organization_state_severity", "organization_id", "state", "severity", "start_time", "id"),
@@ -85,6 +106,28 @@ alerts = Table(
         sqlite_where=text(IS_DETECTED),
         postgresql_where=text(IS_DETECTED),
     ),
+    Index(
+        "ix_alerts_organization_occurrence",
+        "organization_id",
+        "external_source_id",
+        "external_occurrence_key",
+        sqlite_where=text(IS_REPORTED),
+        postgresql_where=text(IS_REPORTED),
+    ),
+    Index(
+        "ix_alerts_organization_ci",
+        "organization_id",
+        "related_ci_id",
+        sqlite_where=text(IS_ACTIVE),
+        postgresql_where=text(IS_ACTIVE),
+    ),
+    Index(
+        "ix_alerts_organization_service",
+        "organization_id",
+        "related_service_id",
+        sqlite_where=text(IS_ACTIVE),
+        postgresql_where=text(IS_ACTIVE),
+    ),
     sqlite_autoincrement=True,
 )
 
@@ -102,8 +145,14 @@ async def insert_alerts(tx: Transaction, drafts: Sequence[Alert]) -> list[int]:
     for row, number in zip(rows, ids, strict=True):
         row["id"] = number
         row["dimension_key"] = row["dimension_key"] or ""
+        row["labels"] = None if row["labels"] is None else write_labels(row["labels"])
     await tx.execute(alerts.insert(), rows)
     return ids
+
+
+def write_labels(labels: Mapping[str, str]) -> str:
+    """Labels as they are stored."""
+    return msgspec.json.encode(dict(sorted(labels.items()))).decode()
 
 
 async def take_ids(tx: Transaction, count: int) -> list[int]:

@@ -1,12 +1,14 @@
 """Recorded decisions in the database: one row for each transition of an alert."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, LargeBinary, String, Table, Text, select
+from sqlalchemy import BigInteger, Column, LargeBinary, Row, String, Table, Text, bindparam, select, update
 
 from lumetry_core.alerts.decisions import Decision, Explanation, Gate, Outcome, Record, Transition, Verdict
+from lumetry_core.alerts.store.alerts import parts
 from lumetry_core.runtime.clock import from_ms, to_ms
 from lumetry_core.runtime.database import Time, Transaction, metadata
 
@@ -31,7 +33,7 @@ class GateRow(msgspec.Struct, array_like=True, frozen=True):
     reason: str
     record: tuple[str, str, str] | None
     time_ms: int | None
-    details: dict[str, int | str]
+    details: dict[str, Any]
 
 
 encoder = msgspec.msgpack.Encoder()
@@ -57,6 +59,42 @@ async def insert_explanations(tx: Transaction, organization_id: int, explanation
     await tx.execute(decisions.insert(), rows)
 
 
+async def update_explanations(tx: Transaction, organization_id: int, explanations: Sequence[Explanation]) -> None:
+    """Replaces recorded traces."""
+    if not explanations:
+        return
+    statement = (
+        update(decisions)
+        .where(
+            decisions.c.organization_id == organization_id,
+            decisions.c.alert_id == bindparam("of_alert"),
+            decisions.c.transition == bindparam("of_transition"),
+        )
+        .values(outcome=bindparam("new_outcome"), summary=bindparam("new_summary"), gates=bindparam("new_gates"))
+    )
+    rows = [
+        {
+            "of_alert": explanation.alert_id,
+            "of_transition": explanation.transition,
+            "new_outcome": explanation.outcome,
+            "new_summary": explanation.summary,
+            "new_gates": encoder.encode([pack(gate) for gate in explanation.gates]),
+        }
+        for explanation in explanations
+    ]
+    await tx.execute(statement, rows)
+
+
+async def read_explanations(tx: Transaction, organization_id: int, alert_ids: Collection[int]) -> dict[tuple[int, Transition], Explanation]:
+    """Reads all traces of alerts, by alert and transition."""
+    found = {}
+    for part in parts(alert_ids):
+        rows = await tx.execute(select(decisions).where(decisions.c.organization_id == organization_id, decisions.c.alert_id.in_(part)))
+        for row in rows:
+            found[row.alert_id, Transition(row.transition)] = read_row(row)
+    return found
+
+
 async def read_explanation(tx: Transaction, organization_id: int, alert_id: int, transition: Transition) -> Explanation | None:
     """Reads the trace of a transition; None when it has not been recorded."""
     row = (
@@ -68,10 +106,13 @@ async def read_explanation(tx: Transaction, organization_id: int, alert_id: int,
             )
         )
     ).one_or_none()
-    if row is None:
-        return None
+    return None if row is None else read_row(row)
+
+
+def read_row(row: Row[Any]) -> Explanation:
+    """A trace from its row."""
     gates = tuple(unpack(gate) for gate in decoder.decode(row.gates))
-    return Explanation(alert_id, transition, Outcome(row.outcome), row.summary, gates)
+    return Explanation(row.alert_id, Transition(row.transition), Outcome(row.outcome), row.summary, gates)
 
 
 def pack(decision: Decision) -> GateRow:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Select, and_, func, or_, select, type_coerce
 
 from lumetry_core.alerts.model import Alert, AlertFilter, AlertState, CloseCause, Eligibility, SourceKind
@@ -68,7 +69,7 @@ async def select_active(
     source_kind: SourceKind | None = None,
     rule_id: int | None = None,
     incident_id: int | None = None,
-    eligibility: Eligibility | None = None,
+    is_watched: bool = False,
     lock: bool = False,
 ) -> list[Alert]:
     """Reads active alerts by number, ascending; what is given must match."""
@@ -77,9 +78,10 @@ async def select_active(
         alerts.c.incident_id: incident_id,
         # The function keeps SQLite from preferring the index of the source, which holds all that are over as well.
         func.coalesce(alerts.c.source_kind, ""): source_kind,
-        alerts.c.incident_eligibility: eligibility,
     }
     given = [column == value for column, value in columns.items() if value is not None]
+    if is_watched:
+        given.append(alerts.c.watch_start_time.is_not(None))
     statement = (
         select(*SELECTED).where(alerts.c.organization_id == organization_id, alerts.c.state.in_(ACTIVE), *given).order_by(alerts.c.id)
     )
@@ -137,6 +139,7 @@ SELECTED = [type_coerce(column, BigInteger) if isinstance(column.type, Time) els
 """All columns in the order of the model, times as numbers: converting only those that are given makes long lists twice as fast."""
 TIMES = [position for position, name in enumerate(FIELDS) if isinstance(alerts.c[name].type, Time)]
 DIMENSION_KEY = FIELDS.index("dimension_key")
+LABELS = FIELDS.index("labels")
 CHOICES: list[tuple[int, dict[str, StrEnum]]] = [
     (FIELDS.index(name), {choice.value: choice for choice in kind})
     for name, kind in (
@@ -158,4 +161,6 @@ def read_row(row: Any) -> Alert:  # noqa: ANN401 -- a row of SELECTED
     for position, choices in CHOICES:
         values[position] = choices.get(values[position])
     values[DIMENSION_KEY] = values[DIMENSION_KEY] or None
+    if values[LABELS] is not None:
+        values[LABELS] = msgspec.json.decode(values[LABELS], type=dict[str, str])
     return Alert(*values)

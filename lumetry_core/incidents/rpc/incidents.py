@@ -10,8 +10,9 @@ from lumetry.incidents.v1 import incident_service_pb2 as pb
 from lumetry.incidents.v1 import incident_service_pb2_grpc
 from lumetry.violations.v1 import violation_pb2
 from lumetry_core.alerts.model import Alert
-from lumetry_core.incidents.rpc.encoding import encode_entry, encode_incident, encode_metric
+from lumetry_core.incidents.rpc.encoding import encode_entry, encode_incident, encode_member, encode_metric
 from lumetry_core.incidents.service import handling, reading
+from lumetry_core.incidents.service.explaining import explain_incident
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
@@ -77,6 +78,17 @@ class IncidentServicer(incident_service_pb2_grpc.IncidentServiceServicer):
         async with self._database.read() as tx:
             found = await reading.list_incident_timeline(tx, current_caller(), request.id)
         return pb.ListIncidentTimelineResponse(entries=[encode_entry(entry) for entry in found])
+
+    async def ExplainIncident(self, request: pb.ExplainIncidentRequest, context: Context) -> pb.ExplainIncidentResponse:
+        """See the proto."""
+        async with self._database.read() as tx:
+            found = await explain_incident(tx, current_caller(), request.id)
+        return pb.ExplainIncidentResponse(
+            incident_id=found.incident.id,
+            incident_key=found.incident.incident_key,
+            follow_up_of_incident_id=found.incident.follow_up_of_incident_id,
+            members=[encode_member(member) for member in found.members],
+        )
 
     async def AcknowledgeIncident(self, request: pb.AcknowledgeIncidentRequest, context: Context) -> pb.AcknowledgeIncidentResponse:
         """See the proto."""

@@ -1,12 +1,12 @@
 """Turns what happened to alerts into what happens to incidents.
 
-The claim keeps an organization to one worker at a time, so that simultaneous alerts cannot open twins; the rows of the incidents are
-locked, so that nobody resolves one while it gains a member.
+The worker's claim keeps an organization to one worker at a time, so that simultaneous alerts cannot open twins; the rows of the incidents
+are locked, so that nobody resolves one while it gains a member.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lumetry_core.access.service.settings import read_settings
 from lumetry_core.access.settings import OrganizationSettings
@@ -14,18 +14,25 @@ from lumetry_core.alerts.model import Alert
 from lumetry_core.alerts.service.membership import set_incidents
 from lumetry_core.alerts.service.reading import find_alerts
 from lumetry_core.incidents import timeline
-from lumetry_core.incidents.correlation import Placement, correlate, correlation_key_of, follow, is_waiting
-from lumetry_core.incidents.model import Entry, Incident, JoinReason, Member, Settings
+from lumetry_core.incidents.correlation import Placement, Standing, correlate, follow, is_waiting
+from lumetry_core.incidents.keys import correlation_key_of
+from lumetry_core.incidents.model import Entry, Incident, Joining, JoinReason, Member
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import members as member_store
 from lumetry_core.incidents.store import timeline as timeline_store
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
-from lumetry_core.runtime.queue import claim, complete
+from lumetry_core.runtime.queue import WorkItem, enqueue
 
 QUEUE = "correlation"
+SWEEP = "sweep"
+"""Kind of the item that asks for a look at what resolved incidents left behind."""
+ROUTING = "routing"
+ROUTED_AS = {"alert_opened": "open", "alert_escalated": "escalate", "alert_closed": "close", "alert_released": "release"}
+"""What the items of correlation are to those who tell people, who must know the incident first."""
+PLACED_KINDS = frozenset({"alert_opened", "alert_released"})
+"""Items after which an alert may become a member."""
 TOPIC = "incidents"
-CLAIMED_AT_ONCE = 5000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,41 +44,59 @@ class Following:
     entries: list[Entry]
 
 
-async def correlate_waiting(tx: Transaction, settings: Settings, now: datetime) -> bool:
-    """Works off the waiting items of one organization; False when there were none to take."""
-    items = await claim(tx, QUEUE, CLAIMED_AT_ONCE)
+async def correlate_items(tx: Transaction, items: Sequence[WorkItem], defaults: OrganizationSettings, now: datetime) -> None:
+    """Does what claimed items of one organization about alerts ask for, and hands them on in their order."""
     if not items:
-        return False
+        return
     organization_id = items[0].organization_id
     named = {item.payload["alert_id"] for item in items}
-    opened = {item.payload["alert_id"] for item in items if item.kind == "alert_opened"}
+    new = {item.payload["alert_id"] for item in items if item.kind in PLACED_KINDS}
+    released = {item.payload["alert_id"] for item in items if item.kind == "alert_released"}
     alerts = {alert.id: alert for alert in await find_alerts(tx, organization_id, named)}
     members = await member_store.find_present_members(tx, organization_id, named)
-    waiting = [alert for number, alert in alerts.items() if number in opened and number not in members and is_waiting(alert)]
-    keys = {key for alert in waiting if (key := correlation_key_of(alert)) is not None}
-    before = await incident_store.lock_incidents(tx, organization_id, {member.incident_id for member in members.values()}, keys)
-    followed, followings = follow_members(before, [(members[number], alerts[number]) for number in members if number in alerts], now)
-    defaults = OrganizationSettings(correlation_window_minutes=settings.window_minutes)
+    waiting = [
+        alert
+        for number, alert in alerts.items()
+        if number in new and number not in members and is_waiting(alert) and (alert.is_active or number not in released)
+    ]
     window = (await read_settings(tx, organization_id, defaults)).correlation_window
+    before = await read_standings(tx, organization_id, [member.incident_id for member in members.values()], waiting, window)
+    followed, followings = follow_members(before, [(members[number], alerts[number]) for number in members if number in alerts], now)
     correlated, placements = correlate(waiting, followed, window, now)
-    await record(tx, organization_id, before, correlated, followings, placements, now)
-    await complete(tx, items)
-    return True
+    incidents = [standing.incident for standing in before], [standing.incident for standing in correlated]
+    await record(tx, organization_id, *incidents, followings, placements, now)
+    routed = [(ROUTED_AS[item.kind], {"alert_id": item.payload["alert_id"]}) for item in items if item.kind in ROUTED_AS]
+    await enqueue(tx, organization_id, ROUTING, routed, now)
+
+
+async def read_standings(
+    tx: Transaction, organization_id: int, incident_ids: Iterable[int], waiting: Sequence[Alert], window: timedelta
+) -> list[Standing]:
+    """The incidents of numbers, and the candidates for alerts, locked, ascending by id, with their active members."""
+    wanted = set(incident_ids)
+    keys = {key for alert in waiting if (key := correlation_key_of(alert)) is not None}
+    if keys:
+        starts = [alert.start_time for alert in waiting]
+        wanted |= await incident_store.find_candidate_ids(tx, organization_id, keys, min(starts) - window, max(starts) + window)
+    locked = await incident_store.lock_incidents(tx, organization_id, wanted)
+    active = await member_store.count_active_members(tx, organization_id, wanted) if keys else {}
+    return [Standing(incident, active.get(incident.id, {})) for incident in locked]
 
 
 def follow_members(
-    incidents: Sequence[Incident], changed: Iterable[tuple[Member, Alert]], now: datetime
-) -> tuple[list[Incident], list[Following]]:
+    standings: Sequence[Standing], changed: Iterable[tuple[Member, Alert]], now: datetime
+) -> tuple[list[Standing], list[Following]]:
     """The incidents, in their order, after what happened to their members, and what changed, oldest alert first."""
-    present = {incident.id: incident for incident in incidents}
+    present = {standing.incident.id: standing for standing in standings}
     followings = []
     for member, alert in sorted(changed, key=lambda pair: pair[1].id):
         before = present[member.incident_id]
-        incident, followed = follow(before, member, alert, now)
+        after, followed = follow(before, member, alert, now)
         if followed == member:
             continue
-        present[member.incident_id] = incident
-        followings.append(Following(incident, followed, describe_following(before, incident, member, followed)))
+        present[member.incident_id] = after
+        entries = describe_following(before.incident, after.incident, member, followed)
+        followings.append(Following(after.incident, followed, entries))
     return list(present.values()), followings
 
 
@@ -103,7 +128,7 @@ async def record(
     changed = [incident for old, incident in zip(before, after, strict=False) if incident != old]
     opened = await insert_opened(tx, organization_id, after[len(before) :])
     stored = [*after[: len(before)], *opened]
-    joined = [new_member(stored[placement.position], placement, now) for placement in placements]
+    joined = [new_member(stored[placement.position].id, placement.alert, placement.joining, now) for placement in placements]
     entries = [(following.member.incident_id, entry) for following in followings for entry in following.entries]
     for placement in placements:
         incident = stored[placement.position]
@@ -134,19 +159,19 @@ async def insert_opened(tx: Transaction, organization_id: int, drafts: Sequence[
     return [replace(incident, id=ids[incident.number]) for incident in numbered]
 
 
-def new_member(incident: Incident, placement: Placement, now: datetime) -> Member:
-    """The membership of a placed alert."""
-    alert = placement.alert
+def new_member(incident_id: int, alert: Alert, joining: Joining, now: datetime) -> Member:
+    """The membership of an alert that joins now."""
     return Member(
-        incident_id=incident.id,
+        incident_id=incident_id,
         alert_id=alert.id,
         alert_time=alert.start_time,
         metric_key=alert.metric_key,
         is_active=alert.is_active,
         violation_count=alert.violation_count,
         severity=alert.severity,
-        joining=placement.joining,
+        joining=joining,
         join_time=now,
+        ci_node_id=alert.related_ci_id,
     )
 
 

@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.alerts.service.membership import start_watch
 from lumetry_core.incidents import timeline
-from lumetry_core.incidents.model import MAX_NOTE_LENGTH, Classification, Entry, Incident, IncidentState
+from lumetry_core.incidents.model import Classification, Entry, Incident, IncidentState
+from lumetry_core.incidents.notes import check_note
+from lumetry_core.incidents.service.candidates import note_resolution
 from lumetry_core.incidents.service.correlating import TOPIC
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import timeline as timeline_store
-from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.caller import Caller, system_caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason, not_found
 from lumetry_core.runtime.events import publish
+
+RESOLVED_AT_ONCE = 200
 
 
 async def acknowledge(tx: Transaction, caller: Caller, incident_id: int, note: str | None, now: datetime) -> Incident:
@@ -60,34 +64,46 @@ async def resolve(tx: Transaction, caller: Caller, incident_id: int, note: str, 
     faults.check(classification in known, "resolutionClassification", f"must be one of {', '.join(known)}")
     faults.raise_if_any()
     forbid_resolved(before, "resolved")
-    watched = await start_watch(tx, caller.organization_id, incident_id, now)
+    return await end(tx, caller, before, known[classification], note, now)
+
+
+async def end(tx: Transaction, caller: Caller, before: Incident, classification: Classification, note: str, now: datetime) -> Incident:
+    """Resolves an incident that the transaction has locked."""
+    watched = await start_watch(tx, caller.organization_id, before.id, now)
     after = replace(
         before,
         state=IncidentState.RESOLVED,
         resolve_time=now,
         resolved_by_user_name=caller.user_name,
         resolve_note=note,
-        resolution_classification=known[classification],
+        resolution_classification=classification,
         active_alert_count_at_resolution=len(watched),
         update_time=now,
     )
-    entries = [timeline.resolved(caller, known[classification], note), *(timeline.watch_started(alert.id) for alert in watched)]
+    entries = [timeline.resolved(caller, classification, note), *(timeline.watch_started(alert.id) for alert in watched)]
     await record(tx, caller, before, after, "Resolved", "incident.resolved", entries, now)
+    await note_resolution(tx, after, now)
     return after
+
+
+async def resolve_inactive(tx: Transaction, organization_id: int, after_minutes: int, now: datetime) -> bool:
+    """Resolves incidents that have had no active alert for so long; True when there may be more of them."""
+    since = now - timedelta(minutes=after_minutes)
+    caller = system_caller(organization_id)
+    found = await incident_store.find_inactive_ids(tx, organization_id, since, RESOLVED_AT_ONCE)
+    for incident in await incident_store.lock_incidents(tx, organization_id, found):
+        if not incident.is_resolved and incident.inactive_time is not None and incident.inactive_time <= since:
+            note = f"Auto-resolved: no active alert for {after_minutes} minutes"
+            await end(tx, caller, incident, Classification.RESOLVED, note, now)
+    return len(found) == RESOLVED_AT_ONCE
 
 
 async def lock(tx: Transaction, caller: Caller, incident_id: int) -> Incident:
     """The incident, kept from changing until the transaction ends. Fails with NOT_FOUND."""
-    found = await incident_store.lock_incidents(tx, caller.organization_id, [incident_id], [])
+    found = await incident_store.lock_incidents(tx, caller.organization_id, [incident_id])
     if not found:
         raise not_found("Incident", incident_id)
     return found[0]
-
-
-def check_note(note: str, faults: Faults) -> None:
-    """Notes what no note may be."""
-    faults.check(len(note) <= MAX_NOTE_LENGTH, "note", f"must have at most {MAX_NOTE_LENGTH} characters")
-    faults.check("\0" not in note, "note", "must not contain the character NUL")
 
 
 def forbid_resolved(incident: Incident, deed: str) -> None:

@@ -1,5 +1,6 @@
 """Reads incidents and what belongs to them (contract lumetry 11.1, 11.2)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -53,10 +54,15 @@ async def search_incidents(tx: Transaction, caller: Caller, query: IncidentQuery
 
 async def get_incident(tx: Transaction, caller: Caller, incident_id: int) -> Incident:
     """One incident. Fails with NOT_FOUND."""
-    found = await incident_store.find_incident(tx, caller.organization_id, incident_id)
-    if found is None:
+    found = await find_incidents(tx, caller.organization_id, [incident_id])
+    if incident_id not in found:
         raise not_found("Incident", incident_id)
-    return found
+    return found[incident_id]
+
+
+async def find_incidents(tx: Transaction, organization_id: int, ids: Collection[int]) -> dict[int, Incident]:
+    """Incidents by id; unknown ones are left out."""
+    return {incident.id: incident for incident in await incident_store.find_incidents(tx, organization_id, ids)}
 
 
 async def list_incident_alerts(tx: Transaction, caller: Caller, incident_id: int, limit: int) -> list[Alert]:

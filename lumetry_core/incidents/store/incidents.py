@@ -1,15 +1,36 @@
 """Incidents and the counter of each organization."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Index, Integer, Row, String, Table, Text, bindparam, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    bindparam,
+    delete,
+    or_,
+    select,
+    text,
+    update,
+)
 
 from lumetry_core.incidents.model import Classification, Incident, IncidentFilter, IncidentState
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
 
 VALUES_PER_STATEMENT = 5000
+IS_WATCHED = "state = 'Resolved' AND active_alert_count > 0"
+"""Incidents whose active members are watched. Spelled out in statements, because bound values would keep SQLite from using the index."""
+IS_INACTIVE = "state <> 'Resolved' AND inactive_time IS NOT NULL"
+"""Unresolved incidents without active member."""
 T = TypeVar("T")
 
 incident_counters = Table(
@@ -50,6 +71,8 @@ incidents = Table(
     Column("last_reopen_time", Time),
     Column("reopen_reason", Text),
     Column("follow_up_of_incident_id", BigInteger),
+    Column("follow_up_incident_id", BigInteger),
+    Column("inactive_time", Time),
     Column("create_time", Time, nullable=False),
     Column("update_time", Time, nullable=False),
     Index("uq_incidents_organization_number", "organization_id", "number", unique=True),
@@ -58,7 +81,10 @@ incidents = Table(
     Index("ix_incidents_organization_severity", "organization_id", "severity", "start_time", "id"),
     Index("ix_incidents_organization_service", "organization_id", "primary_service_node_id", "start_time", "id"),
     Index("ix_incidents_organization_ci", "organization_id", "primary_ci_node_id", "start_time", "id"),
-    Index("ix_incidents_organization_key", "organization_id", "correlation_key", "state"),
+    Index("ix_incidents_organization_key", "organization_id", "correlation_key", "state", "active_alert_count", "newest_alert_time"),
+    Index("ix_incidents_organization_resolve", "organization_id", "resolve_time"),
+    Index("ix_incidents_watched", "organization_id", "id", sqlite_where=text(IS_WATCHED), postgresql_where=text(IS_WATCHED)),
+    Index("ix_incidents_inactive", "organization_id", "inactive_time", sqlite_where=text(IS_INACTIVE), postgresql_where=text(IS_INACTIVE)),
     sqlite_autoincrement=True,
 )
 IDENTITY = frozenset({"id", "organization_id", "number", "create_time"})
@@ -100,25 +126,72 @@ async def update_incidents(tx: Transaction, organization_id: int, changed: Seque
     await tx.execute(statement, rows)
 
 
-async def lock_incidents(tx: Transaction, organization_id: int, ids: Collection[int], keys: Collection[str]) -> list[Incident]:
-    """Incidents by id, and the unresolved ones of correlation keys, ascending by id, kept from changing until the transaction ends."""
-    found: dict[int, Incident] = {}
+async def lock_incidents(tx: Transaction, organization_id: int, ids: Collection[int]) -> list[Incident]:
+    """Incidents by id, ascending, kept from changing until the transaction ends; unknown ones are left out."""
+    found = []
+    for part in split(sorted(ids)):
+        statement = select(incidents).where(incidents.c.organization_id == organization_id, incidents.c.id.in_(part))
+        found += [read_incident(row) for row in await tx.execute(statement.order_by(incidents.c.id).with_for_update())]
+    return found
+
+
+async def find_candidate_ids(tx: Transaction, organization_id: int, keys: Collection[str], start: datetime, end: datetime) -> set[int]:
+    """Unresolved incidents of correlation keys that have an active member, or whose newest member started between two times."""
+    found: set[int] = set()
     unresolved = incidents.c.state.in_([IncidentState.OPEN, IncidentState.ACKNOWLEDGED])
-    conditions: list[tuple[ColumnElement[bool], ...]] = [(incidents.c.id.in_(part),) for part in split(sorted(ids))]
-    conditions += [(incidents.c.correlation_key.in_(part), unresolved) for part in split(sorted(keys))]
-    for condition in conditions:
-        statement = select(incidents).where(incidents.c.organization_id == organization_id, *condition).order_by(incidents.c.id)
-        rows = await tx.execute(statement.with_for_update())
-        found |= {row.id: read_incident(row) for row in rows}
-    return [found[number] for number in sorted(found)]
+    near = incidents.c.newest_alert_time.between(start, end)
+    for part in split(sorted(keys)):
+        statement = select(incidents.c.id).where(
+            incidents.c.organization_id == organization_id,
+            incidents.c.correlation_key.in_(part),
+            unresolved,
+            or_(incidents.c.active_alert_count > 0, near),
+        )
+        found |= {row.id for row in await tx.execute(statement)}
+    return found
 
 
-async def find_incident(tx: Transaction, organization_id: int, incident_id: int) -> Incident | None:
-    """One incident."""
-    row = (
-        await tx.execute(select(incidents).where(incidents.c.organization_id == organization_id, incidents.c.id == incident_id))
-    ).one_or_none()
-    return None if row is None else read_incident(row)
+async def find_watched_ids(tx: Transaction, organization_id: int) -> list[int]:
+    """Resolved incidents with active members, ascending."""
+    statement = select(incidents.c.id).where(incidents.c.organization_id == organization_id, text(IS_WATCHED)).order_by(incidents.c.id)
+    return [row.id for row in await tx.execute(statement)]
+
+
+async def find_inactive_ids(tx: Transaction, organization_id: int, since: datetime, limit: int) -> list[int]:
+    """Unresolved incidents that have had no active member since a time, longest first."""
+    statement = (
+        select(incidents.c.id)
+        .where(incidents.c.organization_id == organization_id, text(IS_INACTIVE), incidents.c.inactive_time <= since)
+        .order_by(incidents.c.inactive_time, incidents.c.id)
+        .limit(limit)
+    )
+    return [row.id for row in await tx.execute(statement)]
+
+
+async def find_ended_ids(tx: Transaction, organization_id: int, before: datetime, limit: int) -> list[int]:
+    """Incidents that were resolved before a time and have no active member, longest first."""
+    statement = (
+        select(incidents.c.id)
+        .where(incidents.c.organization_id == organization_id, incidents.c.resolve_time < before, incidents.c.active_alert_count == 0)
+        .order_by(incidents.c.resolve_time, incidents.c.id)
+        .limit(limit)
+    )
+    return [row.id for row in await tx.execute(statement)]
+
+
+async def delete_incidents(tx: Transaction, organization_id: int, ids: Collection[int]) -> None:
+    """Deletes incidents."""
+    for part in split(sorted(ids)):
+        await tx.execute(delete(incidents).where(incidents.c.organization_id == organization_id, incidents.c.id.in_(part)))
+
+
+async def find_incidents(tx: Transaction, organization_id: int, ids: Collection[int]) -> list[Incident]:
+    """Incidents by id, ascending; unknown ones are left out."""
+    found = []
+    for part in split(sorted(ids)):
+        statement = select(incidents).where(incidents.c.organization_id == organization_id, incidents.c.id.in_(part))
+        found += [read_incident(row) for row in await tx.execute(statement.order_by(incidents.c.id))]
+    return found
 
 
 async def list_incidents(tx: Transaction, organization_id: int, which: IncidentFilter) -> list[Incident]:

@@ -4,14 +4,17 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Row, String, Table, Text, bindparam, select, update
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, Row, String, Table, Text, bindparam, delete, func, select, text, update
 
+from lumetry_core.incidents.keys import Anchor, anchor_of
 from lumetry_core.incidents.model import Joining, JoinReason, Member
 from lumetry_core.incidents.store.incidents import split
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.database import Time, Transaction, metadata
 
 MILLISECOND = timedelta(milliseconds=1)
+IS_ACTIVE = "leave_time IS NULL AND is_active"
+"""Present members whose alert is active; spelled out in statements as in the partial index."""
 
 incident_members = Table(
     "incident_members",
@@ -31,7 +34,18 @@ incident_members = Table(
     Column("gap_ms", BigInteger),
     Column("join_time", Time, nullable=False),
     Column("leave_time", Time),
+    Column("ci_node_id", BigInteger),
+    Column("persist_time", Time),
     Index("ix_incident_members_organization_alert", "organization_id", "alert_id"),
+    Index(
+        "ix_incident_members_active",
+        "organization_id",
+        "incident_id",
+        "ci_node_id",
+        "metric_key",
+        sqlite_where=text(IS_ACTIVE),
+        postgresql_where=text(IS_ACTIVE),
+    ),
 )
 
 
@@ -42,7 +56,7 @@ async def insert_members(tx: Transaction, organization_id: int, members: Sequenc
 
 
 async def update_members(tx: Transaction, organization_id: int, members: Sequence[Member]) -> None:
-    """Writes what is counted of present members."""
+    """Writes what can change of memberships."""
     if not members:
         return
     statement = (
@@ -52,7 +66,14 @@ async def update_members(tx: Transaction, organization_id: int, members: Sequenc
             incident_members.c.incident_id == bindparam("of_incident"),
             incident_members.c.alert_id == bindparam("of_alert"),
         )
-        .values(is_active=bindparam("active"), violation_count=bindparam("violations"), severity=bindparam("worst"))
+        .values(
+            is_active=bindparam("active"),
+            violation_count=bindparam("violations"),
+            severity=bindparam("worst"),
+            reason=bindparam("why"),
+            leave_time=bindparam("left"),
+            persist_time=bindparam("persisted"),
+        )
     )
     rows = [
         {
@@ -61,10 +82,61 @@ async def update_members(tx: Transaction, organization_id: int, members: Sequenc
             "active": member.is_active,
             "violations": member.violation_count,
             "worst": member.severity,
+            "why": member.joining.reason,
+            "left": member.leave_time,
+            "persisted": member.persist_time,
         }
         for member in members
     ]
     await tx.execute(statement, rows)
+
+
+async def count_active_members(tx: Transaction, organization_id: int, incident_ids: Collection[int]) -> dict[int, dict[Anchor, int]]:
+    """How many active members incidents have, by what an alert must share with one of them; incidents without any are left out."""
+    found: dict[int, dict[Anchor, int]] = {}
+    columns = (incident_members.c.incident_id, incident_members.c.ci_node_id, incident_members.c.metric_key)
+    for part in split(sorted(incident_ids)):
+        rows = await tx.execute(
+            select(*columns, func.count().label("member_count"))
+            .where(incident_members.c.organization_id == organization_id, incident_members.c.incident_id.in_(part), text(IS_ACTIVE))
+            .group_by(*columns)
+        )
+        for row in rows:
+            anchor = anchor_of(row.ci_node_id, row.metric_key)
+            if anchor is not None:
+                of_incident = found.setdefault(row.incident_id, {})
+                of_incident[anchor] = of_incident.get(anchor, 0) + row.member_count
+    return found
+
+
+async def find_active_members(tx: Transaction, organization_id: int, incident_ids: Collection[int]) -> list[Member]:
+    """The present, active members of incidents, by incident, then by alert."""
+    found = []
+    for part in split(sorted(incident_ids)):
+        rows = await tx.execute(
+            select(incident_members)
+            .where(incident_members.c.organization_id == organization_id, incident_members.c.incident_id.in_(part), text(IS_ACTIVE))
+            .order_by(incident_members.c.incident_id, incident_members.c.alert_id)
+        )
+        found += [read_member(row) for row in rows]
+    return found
+
+
+async def list_members(tx: Transaction, organization_id: int, incident_id: int) -> list[Member]:
+    """All memberships, present and past, in order of joining, then by start and alert."""
+    rows = await tx.execute(
+        select(incident_members)
+        .where(incident_members.c.organization_id == organization_id, incident_members.c.incident_id == incident_id)
+        .order_by(incident_members.c.join_time, incident_members.c.alert_time, incident_members.c.alert_id)
+    )
+    return [read_member(row) for row in rows]
+
+
+async def delete_members(tx: Transaction, organization_id: int, incident_ids: Collection[int]) -> None:
+    """Deletes all memberships of incidents."""
+    for part in split(sorted(incident_ids)):
+        conditions = incident_members.c.organization_id == organization_id, incident_members.c.incident_id.in_(part)
+        await tx.execute(delete(incident_members).where(*conditions))
 
 
 async def find_present_members(tx: Transaction, organization_id: int, alert_ids: Collection[int]) -> dict[int, Member]:
@@ -126,6 +198,8 @@ def write_member(organization_id: int, member: Member) -> dict[str, Any]:
         "gap_ms": None if joining.gap is None else joining.gap // MILLISECOND,
         "join_time": member.join_time,
         "leave_time": member.leave_time,
+        "ci_node_id": member.ci_node_id,
+        "persist_time": member.persist_time,
     }
 
 
@@ -148,4 +222,6 @@ def read_member(row: Row[Any]) -> Member:
         ),
         join_time=row.join_time,
         leave_time=row.leave_time,
+        ci_node_id=row.ci_node_id,
+        persist_time=row.persist_time,
     )

@@ -1,11 +1,12 @@
 """Timelines of incidents."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Column, Index, String, Table, Text, select
+from sqlalchemy import BigInteger, Column, Index, String, Table, Text, delete, select
 
 from lumetry_core.incidents.model import Entry, EntryType, SourceType, TimelineEntry
+from lumetry_core.incidents.store.incidents import split
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
 
 incident_timeline = Table(
@@ -59,3 +60,10 @@ async def list_entries(tx: Transaction, organization_id: int, incident_id: int) 
         )
         for row in rows
     ]
+
+
+async def delete_entries(tx: Transaction, organization_id: int, incident_ids: Collection[int]) -> None:
+    """Deletes the timelines of incidents."""
+    for part in split(sorted(incident_ids)):
+        conditions = incident_timeline.c.organization_id == organization_id, incident_timeline.c.incident_id.in_(part)
+        await tx.execute(delete(incident_timeline).where(*conditions))

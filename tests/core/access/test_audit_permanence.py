@@ -20,7 +20,7 @@ from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 
 SOURCE = Path(__file__).parents[3] / "lumetry_core"
-WRITERS = {"insert_entry": {"insert"}, "insert_revision": {"insert"}, "delete_entries": {"delete"}}
+WRITERS = {"insert_entries": {"insert"}, "insert_revisions": {"insert"}, "delete_entries": {"delete"}}
 """The functions of the store that write, and what they do."""
 
 SQLITE_GUARD = """

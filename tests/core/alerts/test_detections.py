@@ -35,10 +35,10 @@ ALERT = replace(new_detected_alert(7, DETECTION, NOW), id=9012)
 ON = "Peer deviation of metric 'CPU load' is on and judges the member"
 
 
-def test_explain_detection_passes_all_gates_to_the_route() -> None:
-    """The definition decides the first three gates; the rest is as for any alert."""
+def test_explain_detection_decides_three_gates() -> None:
+    """The definition decides the first three gates; the rest is still to be decided, as for any alert."""
     explanation = explain_detection(9012, DETECTION, NOW)
-    assert (explanation.transition, explanation.outcome, len(explanation.gates)) == (Transition.OPEN, Outcome.NOT_PAGED, 9)
+    assert (explanation.transition, explanation.outcome, len(explanation.gates)) == (Transition.OPEN, Outcome.PENDING, 9)
     assert explanation.gates[:3] == (
         Decision(Gate.RULE, Verdict.PASSED, ON, RECORD, NOW),
         Decision(Gate.TRIGGER_WINDOW, Verdict.PASSED, "3 outlier ticks in a row, 3 needed", RECORD, NOW, {"count": 3, "needed": 3}),

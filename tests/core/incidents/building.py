@@ -3,12 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.model import Alert, AlertState, Opening, SourceKind, Trigger
 from lumetry_core.alerts.service.transitions import open_alerts
-from lumetry_core.incidents.model import Incident, Settings
+from lumetry_core.incidents.model import Incident
 from lumetry_core.incidents.worker import Correlator
 from lumetry_core.rules.model import Severity
-from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.database import Database, Transaction
+from lumetry_core.topology.model import Node, NodeType
+from lumetry_core.topology.store import nodes as node_store
 
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
 ORGANIZATION = 7
@@ -89,13 +92,27 @@ def an_opening(rule_id: int = 17, host: str | None = None, **changes: Any) -> Op
 
 
 async def open_some(database: Database, *openings: Opening, organization_id: int = ORGANIZATION, now: datetime = NOW) -> list[Alert]:
-    """Opens alerts, which enqueues their correlation."""
+    """Opens alerts, which enqueues their correlation. Their hosts are made nodes of the topology when they are not yet."""
+    hosts = (str(opening.dimension_key).removeprefix("host.id=") for opening in openings if "host.id=" in str(opening.dimension_key))
     async with database.write() as tx:
+        await add_nodes(tx, organization_id, *((NodeType.HOST, host) for host in dict.fromkeys(hosts)))
         return await open_alerts(tx, organization_id, openings, now)
+
+
+async def add_nodes(tx: Transaction, organization_id: int, *named: tuple[NodeType, str]) -> dict[str, int]:
+    """The numbers of nodes by external id, which is also their name; those that are not in the topology are added, in order."""
+    names = [name for _, name in named]
+    known = {name: node.id for name, node in (await node_store.find_by_external_id(tx, organization_id, names)).items()}
+    for node_type, name in named:
+        if name not in known:
+            known |= await node_store.insert_nodes(
+                tx, [Node(0, organization_id, name, node_type, name, None, None, {}, "manual", False, NOW, NOW)]
+            )
+    return known
 
 
 async def correlate_all(database: Database, now: datetime = NOW) -> None:
     """Runs a correlator until nothing waits."""
-    correlator = Correlator(database, Settings())
+    correlator = Correlator(database, OrganizationSettings())
     while await correlator.tick(now):
         pass

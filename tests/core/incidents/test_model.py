@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from lumetry_core.incidents.model import Incident, Settings
+from lumetry_core.incidents.model import Incident
 from tests.core.incidents.building import NOW, an_incident
 
 
@@ -23,15 +23,3 @@ def test_incident_key_has_at_least_six_digits(number: int, key: str) -> None:
 def test_duration_at_ends_with_the_resolution(incident: Incident, expected: timedelta) -> None:
     """It runs to now while there is no end, and is never negative for a start that lies ahead of the clock."""
     assert incident.duration_at(NOW + timedelta(hours=2)) == expected
-
-
-@pytest.mark.parametrize("minutes", [0, 1441])
-def test_settings_refuse_a_window_outside_its_range(minutes: int) -> None:
-    """The window is 1 to 1440 minutes."""
-    with pytest.raises(ValueError, match="window_minutes"):
-        Settings(window_minutes=minutes)
-
-
-def test_settings_default_to_the_contract() -> None:
-    """Thirty minutes (contract lumetry 20)."""
-    assert Settings().window == timedelta(minutes=30)

@@ -22,7 +22,7 @@ from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.server import build_server, read_accesses
 from lumetry_core.runtime.timestamps import encode_time
 from tests.conftest import FakeClock
-from tests.core.metrics.defining import Profiles
+from tests.core.metrics.defining import Profiles, find_nodes
 
 DEFINITIONS, BINDINGS = "lumetry.metrics.v1.MetricDefinitionService", "lumetry.metrics.v1.MetricBindingService"
 VIEWER = (("authorization", "Bearer viewer"),)
@@ -45,7 +45,7 @@ async def channel(database: Database, clock: FakeClock) -> AsyncIterator[grpc.ai
             add_MetricDefinitionServiceServicer_to_server,
             MetricDefinitionServicer(database, clock, profiles.find, profiles.claim),
         ),
-        BINDINGS: (add_MetricBindingServiceServicer_to_server, MetricBindingServicer(database, clock)),
+        BINDINGS: (add_MetricBindingServiceServicer_to_server, MetricBindingServicer(database, clock, find_nodes, find_nodes)),
     }
     server = build_server("127.0.0.1:0", services, read_accesses(services), authenticate, reflect=False)
     await server.server.start()
@@ -173,14 +173,14 @@ async def test_faults_come_with_their_paths(channel: grpc.aio.Channel) -> None:
 
 
 async def test_binding_is_created_listed_and_removed(channel: grpc.aio.Channel, clock: FakeClock) -> None:
-    """A node has no name as long as nobody knows it."""
+    """A binding carries the name of its node."""
     fields = pb.MetricDefinitionFields(metric_key="http:/req")
     await MetricDefinitionServiceStub(channel).CreateMetricDefinition(pb.CreateMetricDefinitionRequest(fields=fields), metadata=MANAGER)
     stub = MetricBindingServiceStub(channel)
     request = binding_pb.CreateMetricBindingRequest(metric_key="http:/req", node_id=5, labels={"host.id": "a"})
     bound = (await stub.CreateMetricBinding(request, metadata=MANAGER)).binding
     assert bound == metric_binding_pb2.MetricBinding(
-        id=bound.id, metric_key="http:/req", node_id=5, labels={"host.id": "a"}, create_time=encode_time(clock.now())
+        id=bound.id, metric_key="http:/req", node_id=5, node_name="node 5", labels={"host.id": "a"}, create_time=encode_time(clock.now())
     )
     wanted = binding_pb.ListMetricBindingsRequest(metric_key="http:/req")
     assert list((await stub.ListMetricBindings(wanted, metadata=VIEWER)).bindings) == [bound]

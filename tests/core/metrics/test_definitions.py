@@ -17,7 +17,7 @@ from lumetry_core.metrics.service.references import list_references, refer
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
 from tests.conftest import FakeClock
-from tests.core.metrics.defining import CALLER, Desk
+from tests.core.metrics.defining import CALLER, Desk, find_nodes
 from tests.core.metrics.feeding import ORGANIZATION, Send
 
 MEMBERS = {"metric_mode": "multidimensional", "dimension_keys": ("host.id",)}
@@ -299,7 +299,7 @@ async def test_remove_takes_bindings_along(desk: Desk, clock: FakeClock, databas
     """They do not come back with the metric."""
     created = await desk.create()
     async with database.write() as tx:
-        await bindings.bind(tx, CALLER, "cpu", 5, {}, clock.now())
+        await bindings.bind(tx, CALLER, "cpu", 5, {}, find_nodes, clock.now())
     await desk.remove(created.id)
     await desk.create()
     async with database.read() as tx:

@@ -1,6 +1,6 @@
 import pytest
 
-from lumetry_core.metrics.dimension import dimension_key_of, dimensions_of_first_point
+from lumetry_core.metrics.dimension import dimension_key_of, dimensions_of_first_point, labels_of_member
 
 
 @pytest.mark.parametrize(
@@ -32,3 +32,14 @@ def test_dimension_key_of_labels(labels: dict[str, str], keys: tuple[str, ...], 
 def test_dimensions_of_first_point_leave_out_reserved_labels(labels: dict[str, str], expected: tuple[str, ...]) -> None:
     """Reserved labels other than `host.id` count only when nothing else remains."""
     assert dimensions_of_first_point(labels) == expected
+
+
+@pytest.mark.parametrize("labels", [{"host.id": "a"}, {"a": "x=1|y%7C%25", "b": "|"}, {"mount": "/var"}])
+def test_labels_of_member_read_back_what_a_dimension_key_says(labels: dict[str, str]) -> None:
+    """Escaped characters in values come back, and only the first = separates."""
+    assert labels_of_member(dimension_key_of(labels, sorted(labels), True)) == labels
+
+
+def test_labels_of_member_without_dimensions() -> None:
+    """A metric that has no members has no labels of its member."""
+    assert (labels_of_member(None), labels_of_member("")) == ({}, {})

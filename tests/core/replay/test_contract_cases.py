@@ -9,8 +9,9 @@ from google.protobuf import json_format
 
 from lumetry.replay.v1 import replay_service_pb2 as pb
 from lumetry_core.access.settings import OrganizationSettings
-from lumetry_core.replay import service
-from lumetry_core.replay.service import Settings, read_scene
+from lumetry_core.replay.service import scene
+from lumetry_core.replay.service.scene import read_scene
+from lumetry_core.replay.settings import Settings
 from lumetry_core.rules import service as rules
 from lumetry_core.rules.draft import RuleDraft, StrategyDraft
 from lumetry_core.rules.rpc import decode_draft
@@ -40,7 +41,7 @@ async def test_faults_of_cases_are_those_of_the_core(plant: Plant, monkeypatch: 
         await rules.create(tx, person(), taken, plant.clock.now())
     found = {}
     for name, case in CASES.items():
-        monkeypatch.setattr(service, "MAX_POINTS", {"too-many-points": 5, "too-many-cycles": 40_000}.get(name, 50_000))
+        monkeypatch.setattr(scene, "MAX_POINTS", {"too-many-points": 5, "too-many-cycles": 40_000}.get(name, 50_000))
         request = json_format.ParseDict(case["rpc"]["request"], pb.PreviewRuleRequest())
         faults = Faults()
         start = decode_time(request.start_time, "from", faults) if request.HasField("start_time") else None

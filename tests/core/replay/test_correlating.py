@@ -1,9 +1,13 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from lumetry_core.evaluation.machine import Escalated, Level, Opened
-from lumetry_core.replay.correlating import correlate_alerts
+from lumetry_core.replay.correlating import ReplayedIncident
+from lumetry_core.replay.course import follow_alerts
 from lumetry_core.replay.outcome import ReplayedAlert
+from lumetry_core.replay.surroundings import Surroundings
 from lumetry_core.rules.model import Severity
+from lumetry_core.runtime.clock import from_ms
 from tests.core.evaluation.building import rule
 
 MINUTE = 60_000
@@ -23,30 +27,34 @@ def alert(start: int, end: int | None = None, key: str | None = None, rises: int
     return made
 
 
-def shown(alerts: list[ReplayedAlert]) -> list[tuple[str | None, str, tuple[int, ...], int]]:
-    found = correlate_alerts(7, alerts, WINDOW)
+def correlate_alerts(*alerts: ReplayedAlert, resolve_after: timedelta | None = None) -> Sequence[ReplayedIncident]:
+    surroundings = Surroundings(correlation_window=WINDOW, resolve_after=resolve_after)
+    return follow_alerts(rule(), alerts, surroundings, from_ms(NOW) + timedelta(days=1)).incidents
+
+
+def shown(*alerts: ReplayedAlert, resolve_after: timedelta | None = None) -> list[tuple[str | None, str, tuple[int, ...], int]]:
+    found = correlate_alerts(*alerts, resolve_after=resolve_after)
     return [(one.incident.correlation_key, one.incident.severity, one.alerts, one.incident.active_alert_count) for one in found]
 
 
 def test_correlate_alerts_by_key_and_window() -> None:
-    """Alerts of one host meet in an incident within the window; later ones open another when nothing is active any more."""
+    """Alerts of one metric meet in an incident within the window; later ones open another when nothing is active any more."""
     alerts = [alert(0, 5, "host.id=a"), alert(10, 12, "host.id=b"), alert(29, 30, "disk=1|host.id=a"), alert(70, None, "host.id=a")]
-    assert shown(alerts) == [
-        ("host:a", "Warning", (0, 2), 0),
-        ("host:b", "Warning", (1,), 0),
-        ("host:a", "Warning", (3,), 1),
+    assert shown(*alerts) == [
+        ("metric:load", "Warning", (0, 1, 2), 0),
+        ("metric:load", "Warning", (3,), 1),
     ]
 
 
 def test_correlate_alerts_joins_what_is_still_active() -> None:
     """An open member keeps its incident open for others, long after the window; at the very time of its end it no longer does."""
-    assert [one[2] for one in shown([alert(0, 100), alert(90, 95)])] == [(0, 1)]
-    assert [one[2] for one in shown([alert(0, 100), alert(100, None)])] == [(0,), (1,)]
+    assert [one[2] for one in shown(alert(0, 100), alert(90, 95))] == [(0, 1)]
+    assert [one[2] for one in shown(alert(0, 100), alert(100, None))] == [(0,), (1,)]
 
 
 def test_correlate_alerts_follows_their_severity() -> None:
     """An incident rises with its member, when that does, and counts its violations in the end."""
-    (found,) = correlate_alerts(7, [alert(0, 50, rises=20)], WINDOW)
+    (found,) = correlate_alerts(alert(0, 50, rises=20))
     incident = found.incident
     assert (incident.severity, incident.violation_count, incident.alert_count) == (Severity.CRITICAL, 3, 1)
     assert (incident.start_time, incident.update_time) == (
@@ -57,4 +65,17 @@ def test_correlate_alerts_follows_their_severity() -> None:
 
 def test_correlate_alerts_without_any() -> None:
     """No alerts, no incidents."""
-    assert correlate_alerts(7, [], WINDOW) == []
+    assert shown() == []
+
+
+def test_correlate_alerts_that_rise_as_they_open() -> None:
+    """A rise at the very time of the opening is the incident's severity from the beginning."""
+    assert shown(alert(0, None, rises=0)) == [("metric:load", "Critical", (0,), 1)]
+
+
+def test_correlate_alerts_after_an_automatic_resolution() -> None:
+    """An incident without an active alert for as long as the settings say takes no further members, whatever the window."""
+    alerts = (alert(0, 5, "host.id=a"), alert(15, 16, "host.id=a"))
+    assert [one[2] for one in shown(*alerts)] == [(0, 1)]
+    assert [one[2] for one in shown(*alerts, resolve_after=timedelta(minutes=10))] == [(0,), (1,)]
+    assert [one[2] for one in shown(*alerts, resolve_after=timedelta(minutes=11))] == [(0, 1)]

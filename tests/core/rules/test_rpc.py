@@ -11,6 +11,7 @@ from lumetry.rules.v1.rule_service_pb2_grpc import RuleServiceStub, add_RuleServ
 from lumetry_core.metrics.model import DataStatus
 from lumetry_core.metrics.store.catalog import metrics as metrics_table
 from lumetry_core.rules.rpc import RuleServicer
+from lumetry_core.rules.service import knows_none
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -34,7 +35,7 @@ async def stub(database: Database, clock: Clock) -> AsyncIterator[RuleServiceStu
     """A client of a running server."""
     built = build_server(
         "127.0.0.1:0",
-        {SERVICE: (add_RuleServiceServicer_to_server, RuleServicer(database, clock))},
+        {SERVICE: (add_RuleServiceServicer_to_server, RuleServicer(database, clock, knows_none))},
         read_accesses([SERVICE]),
         authenticate,
         reflect=False,

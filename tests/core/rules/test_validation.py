@@ -114,7 +114,6 @@ def test_check_rule_accepts_numbers_at_their_bounds(draft: Build) -> None:
         ({"direction": "Both", "static_lower": 91.0}, ["staticLower"]),
         ({"scope": {" ": "x"}}, ["scope"]),
         ({"condition_operator": "Or"}, ["conditionOperator"]),
-        ({"alerting_profile_id": 2}, ["alertingProfileId"]),
         ({"levels": (LevelDraft(severity="critical"),)}, ["alertLevels[0].severity"]),
         ({"levels": (LevelDraft(severity="Warning"), LevelDraft(severity="Warning"))}, ["alertLevels[1].severity"]),
         (

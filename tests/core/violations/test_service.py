@@ -10,7 +10,7 @@ from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.violations import service
-from lumetry_core.violations.model import Attachment, NewViolation, RunAttachment, Violation, ViolationFilter
+from lumetry_core.violations.model import Attachment, EvidenceProbe, NewViolation, RunAttachment, Violation, ViolationFilter
 
 Build = Callable[..., NewViolation]
 NOW = datetime(2026, 6, 1, 8, 0, tzinfo=UTC)
@@ -161,3 +161,36 @@ async def test_record_keeps_one_violation_per_analysis_and_tick(database: Databa
         ("peer_deviation", breach(2).time, 5),
     ]
     assert [each.rule_id for each in loose] == [1]
+
+
+async def test_find_first_evidence_asks_for_each_alert_by_itself(database: Database, breach: Build) -> None:
+    """The first violation since a time that was recorded after another, of many alerts at once; earlier records do not count."""
+    late = NOW + timedelta(hours=2)
+    await record(
+        database,
+        breach(1, alert_id=1, detect_time=late),
+        breach(2, alert_id=1, detect_time=late),
+        breach(3, alert_id=1, detect_time=late),
+        breach(4, alert_id=2, rule_id=2),
+        breach(5, alert_id=3, rule_id=3, detect_time=late),
+    )
+    await record(database, breach(2, alert_id=4, detect_time=late), organization_id=8)
+    recorded = NOW + timedelta(hours=1)
+    probes = [EvidenceProbe(alert_id, NOW + timedelta(minutes=2), recorded) for alert_id in range(1, 450)]
+    async with database.read() as tx:
+        found = await service.find_first_evidence(tx, 7, probes)
+        assert await service.find_first_evidence(tx, 7, []) == {}
+    assert found == {1: NOW + timedelta(minutes=2), 3: NOW + timedelta(minutes=5)}
+
+
+async def test_drop_old_takes_the_oldest_first(database: Database, breach: Build) -> None:
+    """Those of a time before, at most so many at once; others stay, and those of other organizations."""
+    await record(database, *(breach(minute) for minute in range(4)))
+    await record(database, breach(0), organization_id=8)
+    more = []
+    for _ in range(2):
+        async with database.write() as tx:
+            more.append(await service.drop_old(tx, 7, NOW + timedelta(minutes=3), 2))
+    assert (more, await minutes(database)) == ([True, False], [3])
+    async with database.read() as tx:
+        assert len(await service.list_violations(tx, 8, ViolationFilter())) == 1

@@ -9,7 +9,7 @@ from sqlalchemy import event
 from lumetry_core.access.model import AuditEntry
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.access.service.history import list_audit_logs, list_revisions
-from lumetry_core.access.store.audit import insert_entry
+from lumetry_core.access.store.audit import insert_entries
 from lumetry_core.access.trail import AuditFilter, AuditLog, Revision
 from lumetry_core.migrations.run import run_on
 from lumetry_core.migrations.tables import metadata
@@ -203,7 +203,7 @@ async def test_list_revisions_of_a_backward_clock(database: Database) -> None:
     async with database.write() as tx:
         for minutes in (5, 1, 5):
             await record_audit(tx, ANN, "Rule.Updated", "Rule", 1, NOW + timedelta(minutes=minutes), before={"x": minutes}, after={})
-        await insert_entry(tx, 7, AuditEntry("A.B", "A", "1", None, None, None, None, None, None, None, NOW))
+        await insert_entries(tx, 7, [AuditEntry("A.B", "A", "1", None, None, None, None, None, None, None, NOW)])
     async with database.read() as tx:
         found, _ = await list_revisions(tx, ANN, "Rule", "1", 0, 0)
     assert [revision.create_time for revision in found] == [NOW + timedelta(minutes=minutes) for minutes in (5, 5, 1)]

@@ -11,7 +11,7 @@ from lumetry.alerts.v1 import alert_pb2
 from lumetry.incidents.v1 import event_service_pb2 as pb
 from lumetry.incidents.v1 import incident_pb2
 from lumetry.incidents.v1.event_service_pb2_grpc import EventServiceStub, add_EventServiceServicer_to_server
-from lumetry_core.alerts.rpc import encode_alert, encode_system_alert
+from lumetry_core.alerts.rpc.alerts import encode_alert, encode_system_alert
 from lumetry_core.alerts.service.system_alerts import raise_system_alert
 from lumetry_core.incidents.rpc.encoding import encode_incident
 from lumetry_core.incidents.rpc.events import CHECK_INTERVAL, EventServicer

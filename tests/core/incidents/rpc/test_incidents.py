@@ -12,7 +12,7 @@ from lumetry.incidents.v1 import incident_pb2
 from lumetry.incidents.v1 import incident_service_pb2 as pb
 from lumetry.incidents.v1.incident_service_pb2_grpc import IncidentServiceStub, add_IncidentServiceServicer_to_server
 from lumetry_core.alerts.model import Alert
-from lumetry_core.alerts.rpc import encode_alert
+from lumetry_core.alerts.rpc.alerts import encode_alert
 from lumetry_core.alerts.service.reading import find_alerts
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
 from lumetry_core.rules.model import Direction, Severity
@@ -88,7 +88,8 @@ def first_incident(**changes: Any) -> incident_pb2.Incident:
     incident = incident_pb2.Incident(
         id=1,
         incident_key="INC-000001",
-        primary_metric_key="cpu.usage",
+        primary_ci_node_id=1,
+        primary_ci_name="srv-1",
         severity="Warning",
         state=incident_pb2.INCIDENT_STATE_OPEN,
         start_time=at(),
@@ -208,6 +209,31 @@ async def test_children_are_told(stub: IncidentServiceStub, database: Database, 
     ]
 
 
+async def test_explain_incident_tells_of_each_member(stub: IncidentServiceStub, alerts: list[Alert]) -> None:
+    """Why it joined, what it shares, the way to its service and how far it was from the newest member before."""
+    response = await stub.ExplainIncident(pb.ExplainIncidentRequest(id=1), metadata=bearer("viewer"))
+    key = incident_pb2.CorrelationKey(kind="Ci", value="1", name="srv-1")
+    path = [incident_pb2.PathStep(node_id=1, display_name="srv-1", node_type="Host")]
+    window = incident_pb2.TimeWindow(window_minutes=30)
+    compared = incident_pb2.TimeWindow(window_minutes=30, reference_alert_id=alerts[0].id, reference_time=at(), gap_seconds=1)
+    assert response == pb.ExplainIncidentResponse(
+        incident_id=1,
+        incident_key="INC-000001",
+        members=[
+            incident_pb2.ExplainedMember(
+                alert_id=alert.id,
+                alert_name=alert.alert_name,
+                join_time=at(),
+                reason=reason,
+                correlation_key=key,
+                path=path,
+                time_window=given,
+            )
+            for alert, reason, given in ((alerts[0], "Opened", window), (alerts[1], "WindowMatch", compared))
+        ],
+    )
+
+
 async def test_incident_lives_from_acknowledgement_to_resolution(stub: IncidentServiceStub, alerts: list[Alert], clock: FakeClock) -> None:
     """Both answers are the incident as it is then; afterwards neither is possible."""
     clock.moment = NOW + timedelta(minutes=10)
@@ -253,6 +279,7 @@ async def test_unknown_incidents_are_not_found(stub: IncidentServiceStub) -> Non
         (stub.ListIncidentViolations, pb.ListIncidentViolationsRequest(id=9)),
         (stub.ListIncidentMetrics, pb.ListIncidentMetricsRequest(id=9)),
         (stub.ListIncidentTimeline, pb.ListIncidentTimelineRequest(id=9)),
+        (stub.ExplainIncident, pb.ExplainIncidentRequest(id=9)),
         (stub.AcknowledgeIncident, pb.AcknowledgeIncidentRequest(id=9)),
         (stub.ResolveIncident, pb.ResolveIncidentRequest(id=-9)),
     ):

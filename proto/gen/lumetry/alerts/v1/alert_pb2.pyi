@@ -75,6 +75,17 @@ class Alert(_message.Message):
     WATCH_START_TIME_FIELD_NUMBER: _builtins.int
     LAST_RESOLVED_INCIDENT_ID_FIELD_NUMBER: _builtins.int
     SOURCE_KIND_FIELD_NUMBER: _builtins.int
+    EXTERNAL_SOURCE_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_SOURCE_NAME_FIELD_NUMBER: _builtins.int
+    EXTERNAL_DEFINITION_ID_FIELD_NUMBER: _builtins.int
+    EXTERNAL_DEFINITION_KEY_FIELD_NUMBER: _builtins.int
+    EXTERNAL_INSTANCE_KEY_FIELD_NUMBER: _builtins.int
+    EXTERNAL_OCCURRENCE_KEY_FIELD_NUMBER: _builtins.int
+    TOPOLOGY_NODE_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    MONITOR_FIELD_NUMBER: _builtins.int
+    MAINTENANCE_WINDOW_ID_FIELD_NUMBER: _builtins.int
     id: _builtins.int
     """Positive number."""
     rule_id: _builtins.int
@@ -113,6 +124,26 @@ class Alert(_message.Message):
     """The resolved incident that caused the watch; absent when there was none."""
     source_kind: _builtins.str
     """`MetricRule`, `FleetDetector`, `External` or `Monitor`."""
+    external_source_id: _builtins.int
+    """The external alert source; absent, like all that is external, for alerts of other kinds."""
+    external_source_name: _builtins.str
+    """Name of the external alert source when the alert opened."""
+    external_definition_id: _builtins.int
+    """The external alert definition that maps it to a node."""
+    external_definition_key: _builtins.str
+    """The alarm's definition as its provider identifies it."""
+    external_instance_key: _builtins.str
+    """The affected instance as the provider identifies it."""
+    external_occurrence_key: _builtins.str
+    """The cycle from firing to recovery as the provider identifies it."""
+    topology_node_id: _builtins.int
+    """The node of the topology that an external alert or a monitor is about."""
+    title: _builtins.str
+    """Title of an external alert or a monitor's alert."""
+    description: _builtins.str
+    """Description of an external alert or a monitor's alert."""
+    maintenance_window_id: _builtins.int
+    """The maintenance window that covers it now; absent when none does."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """When the trigger was met: the time of the triggering violation."""
@@ -128,6 +159,10 @@ class Alert(_message.Message):
     @_builtins.property
     def watch_start_time(self) -> _timestamp_pb2.Timestamp:
         """Start of the watch; absent outside one."""
+
+    @_builtins.property
+    def monitor(self) -> Global___Monitor:
+        """The monitor that opened it; absent for alerts of other kinds."""
 
     def __init__(
         self,
@@ -155,21 +190,48 @@ class Alert(_message.Message):
         watch_start_time: _timestamp_pb2.Timestamp | None = ...,
         last_resolved_incident_id: _builtins.int | None = ...,
         source_kind: _builtins.str = ...,
+        external_source_id: _builtins.int | None = ...,
+        external_source_name: _builtins.str | None = ...,
+        external_definition_id: _builtins.int | None = ...,
+        external_definition_key: _builtins.str | None = ...,
+        external_instance_key: _builtins.str | None = ...,
+        external_occurrence_key: _builtins.str | None = ...,
+        topology_node_id: _builtins.int | None = ...,
+        title: _builtins.str | None = ...,
+        description: _builtins.str | None = ...,
+        monitor: Global___Monitor | None = ...,
+        maintenance_window_id: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_alert_level_id", b"_alert_level_id", "_dimension_key", b"_dimension_key", "_incident_eligibility", b"_incident_eligibility", "_incident_id", b"_incident_id", "_last_resolved_incident_id", b"_last_resolved_incident_id", "_metric_display_name", b"_metric_display_name", "_metric_key", b"_metric_key", "_related_ci_id", b"_related_ci_id", "_related_ci_name", b"_related_ci_name", "_related_service_id", b"_related_service_id", "_related_service_name", b"_related_service_name", "_rule_id", b"_rule_id", "acknowledge_time", b"acknowledge_time", "alert_level_id", b"alert_level_id", "dimension_key", b"dimension_key", "end_time", b"end_time", "incident_eligibility", b"incident_eligibility", "incident_id", b"incident_id", "last_resolved_incident_id", b"last_resolved_incident_id", "metric_display_name", b"metric_display_name", "metric_key", b"metric_key", "related_ci_id", b"related_ci_id", "related_ci_name", b"related_ci_name", "related_service_id", b"related_service_id", "related_service_name", b"related_service_name", "rule_id", b"rule_id", "start_time", b"start_time", "watch_start_time", b"watch_start_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_alert_level_id", b"_alert_level_id", "_description", b"_description", "_dimension_key", b"_dimension_key", "_external_definition_id", b"_external_definition_id", "_external_definition_key", b"_external_definition_key", "_external_instance_key", b"_external_instance_key", "_external_occurrence_key", b"_external_occurrence_key", "_external_source_id", b"_external_source_id", "_external_source_name", b"_external_source_name", "_incident_eligibility", b"_incident_eligibility", "_incident_id", b"_incident_id", "_last_resolved_incident_id", b"_last_resolved_incident_id", "_maintenance_window_id", b"_maintenance_window_id", "_metric_display_name", b"_metric_display_name", "_metric_key", b"_metric_key", "_related_ci_id", b"_related_ci_id", "_related_ci_name", b"_related_ci_name", "_related_service_id", b"_related_service_id", "_related_service_name", b"_related_service_name", "_rule_id", b"_rule_id", "_title", b"_title", "_topology_node_id", b"_topology_node_id", "acknowledge_time", b"acknowledge_time", "alert_level_id", b"alert_level_id", "description", b"description", "dimension_key", b"dimension_key", "end_time", b"end_time", "external_definition_id", b"external_definition_id", "external_definition_key", b"external_definition_key", "external_instance_key", b"external_instance_key", "external_occurrence_key", b"external_occurrence_key", "external_source_id", b"external_source_id", "external_source_name", b"external_source_name", "incident_eligibility", b"incident_eligibility", "incident_id", b"incident_id", "last_resolved_incident_id", b"last_resolved_incident_id", "maintenance_window_id", b"maintenance_window_id", "metric_display_name", b"metric_display_name", "metric_key", b"metric_key", "monitor", b"monitor", "related_ci_id", b"related_ci_id", "related_ci_name", b"related_ci_name", "related_service_id", b"related_service_id", "related_service_name", b"related_service_name", "rule_id", b"rule_id", "start_time", b"start_time", "title", b"title", "topology_node_id", b"topology_node_id", "watch_start_time", b"watch_start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alert_level_id", b"_alert_level_id", "_dimension_key", b"_dimension_key", "_incident_eligibility", b"_incident_eligibility", "_incident_id", b"_incident_id", "_last_resolved_incident_id", b"_last_resolved_incident_id", "_metric_display_name", b"_metric_display_name", "_metric_key", b"_metric_key", "_related_ci_id", b"_related_ci_id", "_related_ci_name", b"_related_ci_name", "_related_service_id", b"_related_service_id", "_related_service_name", b"_related_service_name", "_rule_id", b"_rule_id", "acknowledge_time", b"acknowledge_time", "alert_level_id", b"alert_level_id", "alert_name", b"alert_name", "dimension_key", b"dimension_key", "end_time", b"end_time", "id", b"id", "incident_eligibility", b"incident_eligibility", "incident_id", b"incident_id", "last_resolved_incident_id", b"last_resolved_incident_id", "metric_display_name", b"metric_display_name", "metric_key", b"metric_key", "related_ci_id", b"related_ci_id", "related_ci_name", b"related_ci_name", "related_service_id", b"related_service_id", "related_service_name", b"related_service_name", "rule_id", b"rule_id", "severity", b"severity", "source_kind", b"source_kind", "start_time", b"start_time", "state", b"state", "trigger_reason", b"trigger_reason", "violation_count", b"violation_count", "watch_start_time", b"watch_start_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_alert_level_id", b"_alert_level_id", "_description", b"_description", "_dimension_key", b"_dimension_key", "_external_definition_id", b"_external_definition_id", "_external_definition_key", b"_external_definition_key", "_external_instance_key", b"_external_instance_key", "_external_occurrence_key", b"_external_occurrence_key", "_external_source_id", b"_external_source_id", "_external_source_name", b"_external_source_name", "_incident_eligibility", b"_incident_eligibility", "_incident_id", b"_incident_id", "_last_resolved_incident_id", b"_last_resolved_incident_id", "_maintenance_window_id", b"_maintenance_window_id", "_metric_display_name", b"_metric_display_name", "_metric_key", b"_metric_key", "_related_ci_id", b"_related_ci_id", "_related_ci_name", b"_related_ci_name", "_related_service_id", b"_related_service_id", "_related_service_name", b"_related_service_name", "_rule_id", b"_rule_id", "_title", b"_title", "_topology_node_id", b"_topology_node_id", "acknowledge_time", b"acknowledge_time", "alert_level_id", b"alert_level_id", "alert_name", b"alert_name", "description", b"description", "dimension_key", b"dimension_key", "end_time", b"end_time", "external_definition_id", b"external_definition_id", "external_definition_key", b"external_definition_key", "external_instance_key", b"external_instance_key", "external_occurrence_key", b"external_occurrence_key", "external_source_id", b"external_source_id", "external_source_name", b"external_source_name", "id", b"id", "incident_eligibility", b"incident_eligibility", "incident_id", b"incident_id", "last_resolved_incident_id", b"last_resolved_incident_id", "maintenance_window_id", b"maintenance_window_id", "metric_display_name", b"metric_display_name", "metric_key", b"metric_key", "monitor", b"monitor", "related_ci_id", b"related_ci_id", "related_ci_name", b"related_ci_name", "related_service_id", b"related_service_id", "related_service_name", b"related_service_name", "rule_id", b"rule_id", "severity", b"severity", "source_kind", b"source_kind", "start_time", b"start_time", "state", b"state", "title", b"title", "topology_node_id", b"topology_node_id", "trigger_reason", b"trigger_reason", "violation_count", b"violation_count", "watch_start_time", b"watch_start_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__alert_level_id: _TypeAlias = _typing.Literal["alert_level_id"]  # noqa: Y015
     _WhichOneofArgType__alert_level_id: _TypeAlias = _typing.Literal["_alert_level_id", b"_alert_level_id"]  # noqa: Y015
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__dimension_key: _TypeAlias = _typing.Literal["dimension_key"]  # noqa: Y015
     _WhichOneofArgType__dimension_key: _TypeAlias = _typing.Literal["_dimension_key", b"_dimension_key"]  # noqa: Y015
+    _WhichOneofReturnType__external_definition_id: _TypeAlias = _typing.Literal["external_definition_id"]  # noqa: Y015
+    _WhichOneofArgType__external_definition_id: _TypeAlias = _typing.Literal["_external_definition_id", b"_external_definition_id"]  # noqa: Y015
+    _WhichOneofReturnType__external_definition_key: _TypeAlias = _typing.Literal["external_definition_key"]  # noqa: Y015
+    _WhichOneofArgType__external_definition_key: _TypeAlias = _typing.Literal["_external_definition_key", b"_external_definition_key"]  # noqa: Y015
+    _WhichOneofReturnType__external_instance_key: _TypeAlias = _typing.Literal["external_instance_key"]  # noqa: Y015
+    _WhichOneofArgType__external_instance_key: _TypeAlias = _typing.Literal["_external_instance_key", b"_external_instance_key"]  # noqa: Y015
+    _WhichOneofReturnType__external_occurrence_key: _TypeAlias = _typing.Literal["external_occurrence_key"]  # noqa: Y015
+    _WhichOneofArgType__external_occurrence_key: _TypeAlias = _typing.Literal["_external_occurrence_key", b"_external_occurrence_key"]  # noqa: Y015
+    _WhichOneofReturnType__external_source_id: _TypeAlias = _typing.Literal["external_source_id"]  # noqa: Y015
+    _WhichOneofArgType__external_source_id: _TypeAlias = _typing.Literal["_external_source_id", b"_external_source_id"]  # noqa: Y015
+    _WhichOneofReturnType__external_source_name: _TypeAlias = _typing.Literal["external_source_name"]  # noqa: Y015
+    _WhichOneofArgType__external_source_name: _TypeAlias = _typing.Literal["_external_source_name", b"_external_source_name"]  # noqa: Y015
     _WhichOneofReturnType__incident_eligibility: _TypeAlias = _typing.Literal["incident_eligibility"]  # noqa: Y015
     _WhichOneofArgType__incident_eligibility: _TypeAlias = _typing.Literal["_incident_eligibility", b"_incident_eligibility"]  # noqa: Y015
     _WhichOneofReturnType__incident_id: _TypeAlias = _typing.Literal["incident_id"]  # noqa: Y015
     _WhichOneofArgType__incident_id: _TypeAlias = _typing.Literal["_incident_id", b"_incident_id"]  # noqa: Y015
     _WhichOneofReturnType__last_resolved_incident_id: _TypeAlias = _typing.Literal["last_resolved_incident_id"]  # noqa: Y015
     _WhichOneofArgType__last_resolved_incident_id: _TypeAlias = _typing.Literal["_last_resolved_incident_id", b"_last_resolved_incident_id"]  # noqa: Y015
+    _WhichOneofReturnType__maintenance_window_id: _TypeAlias = _typing.Literal["maintenance_window_id"]  # noqa: Y015
+    _WhichOneofArgType__maintenance_window_id: _TypeAlias = _typing.Literal["_maintenance_window_id", b"_maintenance_window_id"]  # noqa: Y015
     _WhichOneofReturnType__metric_display_name: _TypeAlias = _typing.Literal["metric_display_name"]  # noqa: Y015
     _WhichOneofArgType__metric_display_name: _TypeAlias = _typing.Literal["_metric_display_name", b"_metric_display_name"]  # noqa: Y015
     _WhichOneofReturnType__metric_key: _TypeAlias = _typing.Literal["metric_key"]  # noqa: Y015
@@ -184,16 +246,36 @@ class Alert(_message.Message):
     _WhichOneofArgType__related_service_name: _TypeAlias = _typing.Literal["_related_service_name", b"_related_service_name"]  # noqa: Y015
     _WhichOneofReturnType__rule_id: _TypeAlias = _typing.Literal["rule_id"]  # noqa: Y015
     _WhichOneofArgType__rule_id: _TypeAlias = _typing.Literal["_rule_id", b"_rule_id"]  # noqa: Y015
+    _WhichOneofReturnType__title: _TypeAlias = _typing.Literal["title"]  # noqa: Y015
+    _WhichOneofArgType__title: _TypeAlias = _typing.Literal["_title", b"_title"]  # noqa: Y015
+    _WhichOneofReturnType__topology_node_id: _TypeAlias = _typing.Literal["topology_node_id"]  # noqa: Y015
+    _WhichOneofArgType__topology_node_id: _TypeAlias = _typing.Literal["_topology_node_id", b"_topology_node_id"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__alert_level_id) -> _WhichOneofReturnType__alert_level_id | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__dimension_key) -> _WhichOneofReturnType__dimension_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_definition_id) -> _WhichOneofReturnType__external_definition_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_definition_key) -> _WhichOneofReturnType__external_definition_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_instance_key) -> _WhichOneofReturnType__external_instance_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_occurrence_key) -> _WhichOneofReturnType__external_occurrence_key | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_source_id) -> _WhichOneofReturnType__external_source_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__external_source_name) -> _WhichOneofReturnType__external_source_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__incident_eligibility) -> _WhichOneofReturnType__incident_eligibility | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__incident_id) -> _WhichOneofReturnType__incident_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__last_resolved_incident_id) -> _WhichOneofReturnType__last_resolved_incident_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__maintenance_window_id) -> _WhichOneofReturnType__maintenance_window_id | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__metric_display_name) -> _WhichOneofReturnType__metric_display_name | None: ...
     @_typing.overload
@@ -208,8 +290,42 @@ class Alert(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__related_service_name) -> _WhichOneofReturnType__related_service_name | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rule_id) -> _WhichOneofReturnType__rule_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__title) -> _WhichOneofReturnType__title | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__topology_node_id) -> _WhichOneofReturnType__topology_node_id | None: ...
 
 Global___Alert: _TypeAlias = Alert  # noqa: Y015
+
+@_typing.final
+class Monitor(_message.Message):
+    """The monitor behind an alert."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """`UptimeMonitor` or `LogRule`."""
+    id: _builtins.str
+    """Its identity."""
+    name: _builtins.str
+    """Its name when the alert opened."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        id: _builtins.str = ...,
+        name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "kind", b"kind", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Monitor: _TypeAlias = Monitor  # noqa: Y015
 
 @_typing.final
 class SystemAlert(_message.Message):

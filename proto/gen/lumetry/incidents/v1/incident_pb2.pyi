@@ -3,9 +3,11 @@
 isort:skip_file
 What people work on."""
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -312,3 +314,174 @@ class IncidentMetric(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___IncidentMetric: _TypeAlias = IncidentMetric  # noqa: Y015
+
+@_typing.final
+class ExplainedMember(_message.Message):
+    """Why an alert is or was a member of an incident."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_ID_FIELD_NUMBER: _builtins.int
+    ALERT_NAME_FIELD_NUMBER: _builtins.int
+    JOIN_TIME_FIELD_NUMBER: _builtins.int
+    LEAVE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CORRELATION_KEY_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    TIME_WINDOW_FIELD_NUMBER: _builtins.int
+    alert_id: _builtins.int
+    """The alert."""
+    alert_name: _builtins.str
+    """Its name."""
+    reason: _builtins.str
+    """`Opened`, `WindowMatch`, `ActiveMemberMatch`, `Reopened` or `FollowUp`."""
+    @_builtins.property
+    def join_time(self) -> _timestamp_pb2.Timestamp:
+        """When it joined."""
+
+    @_builtins.property
+    def leave_time(self) -> _timestamp_pb2.Timestamp:
+        """When it moved to a follow-up; absent while it is a member."""
+
+    @_builtins.property
+    def correlation_key(self) -> Global___CorrelationKey:
+        """What it shares with the other members; absent when it belongs with no other."""
+
+    @_builtins.property
+    def path(self) -> _containers.RepeatedCompositeFieldContainer[Global___PathStep]:
+        """The way from what it affects to the service, as found when it opened; empty when neither is known."""
+
+    @_builtins.property
+    def time_window(self) -> Global___TimeWindow:
+        """How it was compared when it joined."""
+
+    def __init__(
+        self,
+        *,
+        alert_id: _builtins.int = ...,
+        alert_name: _builtins.str = ...,
+        join_time: _timestamp_pb2.Timestamp | None = ...,
+        leave_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        correlation_key: Global___CorrelationKey | None = ...,
+        path: _abc.Iterable[Global___PathStep] | None = ...,
+        time_window: Global___TimeWindow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["correlation_key", b"correlation_key", "join_time", b"join_time", "leave_time", b"leave_time", "time_window", b"time_window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alert_id", b"alert_id", "alert_name", b"alert_name", "correlation_key", b"correlation_key", "join_time", b"join_time", "leave_time", b"leave_time", "path", b"path", "reason", b"reason", "time_window", b"time_window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainedMember: _TypeAlias = ExplainedMember  # noqa: Y015
+
+@_typing.final
+class CorrelationKey(_message.Message):
+    """What alerts share that belong together."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    VALUE_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    kind: _builtins.str
+    """`Service`, `Ci`, `Metric` or `Monitor`."""
+    value: _builtins.str
+    """Number of a node, key of a metric, or kind and number of a monitor joined by a colon."""
+    name: _builtins.str
+    """Its name for people; absent when unknown."""
+    def __init__(
+        self,
+        *,
+        kind: _builtins.str = ...,
+        value: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "kind", b"kind", "name", b"name", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___CorrelationKey: _TypeAlias = CorrelationKey  # noqa: Y015
+
+@_typing.final
+class PathStep(_message.Message):
+    """A node on the way from a configuration item to its service."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NODE_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    NODE_TYPE_FIELD_NUMBER: _builtins.int
+    VIA_EDGE_TYPE_FIELD_NUMBER: _builtins.int
+    node_id: _builtins.int
+    """The node."""
+    display_name: _builtins.str
+    """Its name when the alert opened."""
+    node_type: _builtins.str
+    """Its type, such as `Host`."""
+    via_edge_type: _builtins.str
+    """Type of the edge by which it was reached; absent for the first."""
+    def __init__(
+        self,
+        *,
+        node_id: _builtins.int = ...,
+        display_name: _builtins.str = ...,
+        node_type: _builtins.str = ...,
+        via_edge_type: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_via_edge_type", b"_via_edge_type", "via_edge_type", b"via_edge_type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_via_edge_type", b"_via_edge_type", "display_name", b"display_name", "node_id", b"node_id", "node_type", b"node_type", "via_edge_type", b"via_edge_type"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__via_edge_type: _TypeAlias = _typing.Literal["via_edge_type"]  # noqa: Y015
+    _WhichOneofArgType__via_edge_type: _TypeAlias = _typing.Literal["_via_edge_type", b"_via_edge_type"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__via_edge_type) -> _WhichOneofReturnType__via_edge_type | None: ...
+
+Global___PathStep: _TypeAlias = PathStep  # noqa: Y015
+
+@_typing.final
+class TimeWindow(_message.Message):
+    """The time span within which an alert was compared with the newest member."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_MINUTES_FIELD_NUMBER: _builtins.int
+    REFERENCE_ALERT_ID_FIELD_NUMBER: _builtins.int
+    REFERENCE_TIME_FIELD_NUMBER: _builtins.int
+    GAP_SECONDS_FIELD_NUMBER: _builtins.int
+    window_minutes: _builtins.int
+    """Whole minutes, positive."""
+    reference_alert_id: _builtins.int
+    """The newest member before it; absent for the first member and in a follow-up."""
+    gap_seconds: _builtins.int
+    """Whole seconds between both starts."""
+    @_builtins.property
+    def reference_time(self) -> _timestamp_pb2.Timestamp:
+        """Start of that member."""
+
+    def __init__(
+        self,
+        *,
+        window_minutes: _builtins.int = ...,
+        reference_alert_id: _builtins.int | None = ...,
+        reference_time: _timestamp_pb2.Timestamp | None = ...,
+        gap_seconds: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gap_seconds", b"_gap_seconds", "_reference_alert_id", b"_reference_alert_id", "gap_seconds", b"gap_seconds", "reference_alert_id", b"reference_alert_id", "reference_time", b"reference_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gap_seconds", b"_gap_seconds", "_reference_alert_id", b"_reference_alert_id", "gap_seconds", b"gap_seconds", "reference_alert_id", b"reference_alert_id", "reference_time", b"reference_time", "window_minutes", b"window_minutes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gap_seconds: _TypeAlias = _typing.Literal["gap_seconds"]  # noqa: Y015
+    _WhichOneofArgType__gap_seconds: _TypeAlias = _typing.Literal["_gap_seconds", b"_gap_seconds"]  # noqa: Y015
+    _WhichOneofReturnType__reference_alert_id: _TypeAlias = _typing.Literal["reference_alert_id"]  # noqa: Y015
+    _WhichOneofArgType__reference_alert_id: _TypeAlias = _typing.Literal["_reference_alert_id", b"_reference_alert_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gap_seconds) -> _WhichOneofReturnType__gap_seconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reference_alert_id) -> _WhichOneofReturnType__reference_alert_id | None: ...
+
+Global___TimeWindow: _TypeAlias = TimeWindow  # noqa: Y015

@@ -342,6 +342,66 @@ class ListIncidentTimelineResponse(_message.Message):
 Global___ListIncidentTimelineResponse: _TypeAlias = ListIncidentTimelineResponse  # noqa: Y015
 
 @_typing.final
+class ExplainIncidentRequest(_message.Message):
+    """Asks why an incident has its members."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.int
+    """The incident."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainIncidentRequest: _TypeAlias = ExplainIncidentRequest  # noqa: Y015
+
+@_typing.final
+class ExplainIncidentResponse(_message.Message):
+    """Carries the explanation of an incident."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    INCIDENT_KEY_FIELD_NUMBER: _builtins.int
+    FOLLOW_UP_OF_INCIDENT_ID_FIELD_NUMBER: _builtins.int
+    MEMBERS_FIELD_NUMBER: _builtins.int
+    incident_id: _builtins.int
+    """The incident."""
+    incident_key: _builtins.str
+    """What people call it."""
+    follow_up_of_incident_id: _builtins.int
+    """The earlier incident that it follows up; absent when none."""
+    @_builtins.property
+    def members(self) -> _containers.RepeatedCompositeFieldContainer[_incident_pb2.ExplainedMember]:
+        """Present and past members in order of joining."""
+
+    def __init__(
+        self,
+        *,
+        incident_id: _builtins.int = ...,
+        incident_key: _builtins.str = ...,
+        follow_up_of_incident_id: _builtins.int | None = ...,
+        members: _abc.Iterable[_incident_pb2.ExplainedMember] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_follow_up_of_incident_id", b"_follow_up_of_incident_id", "follow_up_of_incident_id", b"follow_up_of_incident_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_follow_up_of_incident_id", b"_follow_up_of_incident_id", "follow_up_of_incident_id", b"follow_up_of_incident_id", "incident_id", b"incident_id", "incident_key", b"incident_key", "members", b"members"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__follow_up_of_incident_id: _TypeAlias = _typing.Literal["follow_up_of_incident_id"]  # noqa: Y015
+    _WhichOneofArgType__follow_up_of_incident_id: _TypeAlias = _typing.Literal["_follow_up_of_incident_id", b"_follow_up_of_incident_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__follow_up_of_incident_id) -> _WhichOneofReturnType__follow_up_of_incident_id | None: ...
+
+Global___ExplainIncidentResponse: _TypeAlias = ExplainIncidentResponse  # noqa: Y015
+
+@_typing.final
 class AcknowledgeIncidentRequest(_message.Message):
     """Asks to acknowledge an incident."""
 

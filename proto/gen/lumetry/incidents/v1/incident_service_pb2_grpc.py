@@ -65,6 +65,11 @@ class IncidentServiceStub:
                 request_serializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineRequest.SerializeToString,
                 response_deserializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineResponse.FromString,
                 _registered_method=True)
+        self.ExplainIncident = channel.unary_unary(
+                '/lumetry.incidents.v1.IncidentService/ExplainIncident',
+                request_serializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ExplainIncidentRequest.SerializeToString,
+                response_deserializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ExplainIncidentResponse.FromString,
+                _registered_method=True)
         self.AcknowledgeIncident = channel.unary_unary(
                 '/lumetry.incidents.v1.IncidentService/AcknowledgeIncident',
                 request_serializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.AcknowledgeIncidentRequest.SerializeToString,
@@ -123,6 +128,13 @@ class IncidentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainIncident(self, request, context):
+        """Tells why each alert is or was a member, as it was decided when it joined. Fails with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AcknowledgeIncident(self, request, context):
         """Marks ownership. On an acknowledged incident a given note replaces the stored one. Fails with NOT_FOUND, VALIDATION_FAILED, CONFLICT when resolved.
         """
@@ -169,6 +181,11 @@ def add_IncidentServiceServicer_to_server(servicer, server):
                     servicer.ListIncidentTimeline,
                     request_deserializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineRequest.FromString,
                     response_serializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineResponse.SerializeToString,
+            ),
+            'ExplainIncident': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainIncident,
+                    request_deserializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ExplainIncidentRequest.FromString,
+                    response_serializer=lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ExplainIncidentResponse.SerializeToString,
             ),
             'AcknowledgeIncident': grpc.unary_unary_rpc_method_handler(
                     servicer.AcknowledgeIncident,
@@ -344,6 +361,33 @@ class IncidentService:
             '/lumetry.incidents.v1.IncidentService/ListIncidentTimeline',
             lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineRequest.SerializeToString,
             lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ListIncidentTimelineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainIncident(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.incidents.v1.IncidentService/ExplainIncident',
+            lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ExplainIncidentRequest.SerializeToString,
+            lumetry_dot_incidents_dot_v1_dot_incident__service__pb2.ExplainIncidentResponse.FromString,
             options,
             channel_credentials,
             insecure,

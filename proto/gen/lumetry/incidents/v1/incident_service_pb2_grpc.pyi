@@ -28,6 +28,8 @@ class IncidentServiceStub:
     """Lists the metrics of its members, ascending by display name. Fails with NOT_FOUND."""
     ListIncidentTimeline: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ListIncidentTimelineRequest, _incident_service_pb2.ListIncidentTimelineResponse]
     """Lists what happened, ascending in time. Fails with NOT_FOUND."""
+    ExplainIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ExplainIncidentRequest, _incident_service_pb2.ExplainIncidentResponse]
+    """Tells why each alert is or was a member, as it was decided when it joined. Fails with NOT_FOUND."""
     AcknowledgeIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.AcknowledgeIncidentRequest, _incident_service_pb2.AcknowledgeIncidentResponse]
     """Marks ownership. On an acknowledged incident a given note replaces the stored one. Fails with NOT_FOUND, VALIDATION_FAILED, CONFLICT when resolved."""
     ResolveIncident: _aio.UnaryUnaryMultiCallable[_incident_service_pb2.ResolveIncidentRequest, _incident_service_pb2.ResolveIncidentResponse]
@@ -83,6 +85,14 @@ class IncidentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _aio.ServicerContext[_incident_service_pb2.ListIncidentTimelineRequest, _abc.Awaitable[_incident_service_pb2.ListIncidentTimelineResponse]],
     ) -> _abc.Awaitable[_incident_service_pb2.ListIncidentTimelineResponse]:
         """Lists what happened, ascending in time. Fails with NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def ExplainIncident(
+        self,
+        request: _incident_service_pb2.ExplainIncidentRequest,
+        context: _aio.ServicerContext[_incident_service_pb2.ExplainIncidentRequest, _abc.Awaitable[_incident_service_pb2.ExplainIncidentResponse]],
+    ) -> _abc.Awaitable[_incident_service_pb2.ExplainIncidentResponse]:
+        """Tells why each alert is or was a member, as it was decided when it joined. Fails with NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def AcknowledgeIncident(

@@ -58,7 +58,7 @@ class MetricBinding(_message.Message):
     node_id: _builtins.int
     """The node."""
     node_name: _builtins.str
-    """The node's name; absent when it is not known."""
+    """The node's name; absent when there is no such node any more."""
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Narrows the binding to members that carry all these labels. Empty: all members."""

@@ -64,7 +64,8 @@ class MetricBindingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateMetricBinding(self, request, context):
-        """Binds a metric to a node. Fails with NOT_FOUND for an unknown key, VALIDATION_FAILED (`nodeId`, `labels`); a repetition is a fault.
+        """Binds a metric to a node. Fails with NOT_FOUND for an unknown key, VALIDATION_FAILED (`nodeId`, `labels`); a node
+        that is not in the graph, or a repetition, is a fault.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -19,7 +19,9 @@ class MetricBindingServiceStub:
     ListMetricBindings: _aio.UnaryUnaryMultiCallable[_metric_binding_service_pb2.ListMetricBindingsRequest, _metric_binding_service_pb2.ListMetricBindingsResponse]
     """Lists the bindings of a metric, ascending by number. Fails with NOT_FOUND for an unknown key."""
     CreateMetricBinding: _aio.UnaryUnaryMultiCallable[_metric_binding_service_pb2.CreateMetricBindingRequest, _metric_binding_service_pb2.CreateMetricBindingResponse]
-    """Binds a metric to a node. Fails with NOT_FOUND for an unknown key, VALIDATION_FAILED (`nodeId`, `labels`); a repetition is a fault."""
+    """Binds a metric to a node. Fails with NOT_FOUND for an unknown key, VALIDATION_FAILED (`nodeId`, `labels`); a node
+    that is not in the graph, or a repetition, is a fault.
+    """
     DeleteMetricBinding: _aio.UnaryUnaryMultiCallable[_metric_binding_service_pb2.DeleteMetricBindingRequest, _metric_binding_service_pb2.DeleteMetricBindingResponse]
     """Removes a binding. Fails with NOT_FOUND for an unknown key, or a binding that is not one of its own."""
 
@@ -40,7 +42,9 @@ class MetricBindingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _metric_binding_service_pb2.CreateMetricBindingRequest,
         context: _aio.ServicerContext[_metric_binding_service_pb2.CreateMetricBindingRequest, _abc.Awaitable[_metric_binding_service_pb2.CreateMetricBindingResponse]],
     ) -> _abc.Awaitable[_metric_binding_service_pb2.CreateMetricBindingResponse]:
-        """Binds a metric to a node. Fails with NOT_FOUND for an unknown key, VALIDATION_FAILED (`nodeId`, `labels`); a repetition is a fault."""
+        """Binds a metric to a node. Fails with NOT_FOUND for an unknown key, VALIDATION_FAILED (`nodeId`, `labels`); a node
+        that is not in the graph, or a repetition, is a fault.
+        """
 
     @_abc_1.abstractmethod
     def DeleteMetricBinding(

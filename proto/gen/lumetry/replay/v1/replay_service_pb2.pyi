@@ -68,6 +68,7 @@ class PreviewRuleResponse(_message.Message):
     VIOLATIONS_FIELD_NUMBER: _builtins.int
     ALERTS_FIELD_NUMBER: _builtins.int
     INCIDENTS_FIELD_NUMBER: _builtins.int
+    NOTIFICATIONS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """First time of points that were replayed."""
@@ -92,6 +93,10 @@ class PreviewRuleResponse(_message.Message):
     def incidents(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewIncident]:
         """Ascending by their opening."""
 
+    @_builtins.property
+    def notifications(self) -> _containers.RepeatedCompositeFieldContainer[Global___PreviewNotification]:
+        """Ascending by the time of their decision."""
+
     def __init__(
         self,
         *,
@@ -101,10 +106,11 @@ class PreviewRuleResponse(_message.Message):
         violations: _abc.Iterable[Global___PreviewViolation] | None = ...,
         alerts: _abc.Iterable[Global___PreviewAlert] | None = ...,
         incidents: _abc.Iterable[Global___PreviewIncident] | None = ...,
+        notifications: _abc.Iterable[Global___PreviewNotification] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "points", b"points", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "end_time", b"end_time", "incidents", b"incidents", "points", b"points", "start_time", b"start_time", "violations", b"violations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["alerts", b"alerts", "end_time", b"end_time", "incidents", b"incidents", "notifications", b"notifications", "points", b"points", "start_time", b"start_time", "violations", b"violations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -280,6 +286,7 @@ class PreviewAlert(_message.Message):
     TRIGGER_REASON_FIELD_NUMBER: _builtins.int
     VIOLATION_COUNT_FIELD_NUMBER: _builtins.int
     INCIDENT_REF_FIELD_NUMBER: _builtins.int
+    INCIDENT_ELIGIBILITY_FIELD_NUMBER: _builtins.int
     ref: _builtins.str
     """Name within the answer: `A1`, `A2` and so on."""
     dimension_key: _builtins.str
@@ -291,7 +298,9 @@ class PreviewAlert(_message.Message):
     violation_count: _builtins.int
     """Its violations."""
     incident_ref: _builtins.str
-    """Name of its incident within the answer."""
+    """Name of its incident within the answer; empty: maintenance kept it from becoming a member."""
+    incident_eligibility: _builtins.str
+    """`MaintenanceSuppressed`: a maintenance window covered it when it opened. Empty: nothing did."""
     @_builtins.property
     def start_time(self) -> _timestamp_pb2.Timestamp:
         """Time of the point that opened it."""
@@ -316,10 +325,11 @@ class PreviewAlert(_message.Message):
         trigger_reason: _builtins.str = ...,
         violation_count: _builtins.int = ...,
         incident_ref: _builtins.str = ...,
+        incident_eligibility: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_dimension_key", b"_dimension_key", "dimension_key", b"dimension_key", "end_time", b"end_time", "escalate_time", b"escalate_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimension_key", b"_dimension_key", "dimension_key", b"dimension_key", "end_time", b"end_time", "escalate_time", b"escalate_time", "incident_ref", b"incident_ref", "ref", b"ref", "severity", b"severity", "start_time", b"start_time", "trigger_reason", b"trigger_reason", "violation_count", b"violation_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dimension_key", b"_dimension_key", "dimension_key", b"dimension_key", "end_time", b"end_time", "escalate_time", b"escalate_time", "incident_eligibility", b"incident_eligibility", "incident_ref", b"incident_ref", "ref", b"ref", "severity", b"severity", "start_time", b"start_time", "trigger_reason", b"trigger_reason", "violation_count", b"violation_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__dimension_key: _TypeAlias = _typing.Literal["dimension_key"]  # noqa: Y015
     _WhichOneofArgType__dimension_key: _TypeAlias = _typing.Literal["_dimension_key", b"_dimension_key"]  # noqa: Y015
@@ -350,7 +360,7 @@ class PreviewIncident(_message.Message):
     primary_ci_node_id: _builtins.int
     """Topology node of the configuration item at its centre; absent: unknown."""
     primary_metric_key: _builtins.str
-    """Metric of its first alert."""
+    """Metric of its first alert; absent: its service or configuration item is known."""
     severity: _builtins.str
     """Highest severity of its alerts."""
     @_builtins.property
@@ -395,3 +405,70 @@ class PreviewIncident(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__primary_service_node_id) -> _WhichOneofReturnType__primary_service_node_id | None: ...
 
 Global___PreviewIncident: _TypeAlias = PreviewIncident  # noqa: Y015
+
+@_typing.final
+class PreviewNotification(_message.Message):
+    """What an integration would have been told of an alert, or why not. What was held back and is told later appears twice."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALERT_REF_FIELD_NUMBER: _builtins.int
+    TRANSITION_FIELD_NUMBER: _builtins.int
+    TIME_FIELD_NUMBER: _builtins.int
+    PROFILE_ID_FIELD_NUMBER: _builtins.int
+    INTEGRATION_ID_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RECORD_TYPE_FIELD_NUMBER: _builtins.int
+    RECORD_ID_FIELD_NUMBER: _builtins.int
+    RECORD_NAME_FIELD_NUMBER: _builtins.int
+    alert_ref: _builtins.str
+    """Name of the alert within the answer."""
+    transition: _builtins.str
+    """What is told: `open`, `escalate` or `close`."""
+    profile_id: _builtins.int
+    """Profile that led there; absent: the deployment's fallback target."""
+    integration_id: _builtins.int
+    """Who is told; absent: the deployment's fallback target."""
+    outcome: _builtins.str
+    """`Sent`, `Skipped` or `Suppressed`."""
+    reason: _builtins.str
+    """Why it is not sent, as in `lumetry.notifications.v1.Delivery`; empty when it is."""
+    record_type: _builtins.str
+    """Type of the record that decided, such as `MaintenanceWindow`; empty: there is none."""
+    record_id: _builtins.str
+    """Number of that record; of incidents and deliveries of the replay their name within the answer, such as `I1` or `A1:open`."""
+    record_name: _builtins.str
+    """Name of that record."""
+    @_builtins.property
+    def time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided."""
+
+    def __init__(
+        self,
+        *,
+        alert_ref: _builtins.str = ...,
+        transition: _builtins.str = ...,
+        time: _timestamp_pb2.Timestamp | None = ...,
+        profile_id: _builtins.int | None = ...,
+        integration_id: _builtins.int | None = ...,
+        outcome: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        record_type: _builtins.str = ...,
+        record_id: _builtins.str = ...,
+        record_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_integration_id", b"_integration_id", "_profile_id", b"_profile_id", "integration_id", b"integration_id", "profile_id", b"profile_id", "time", b"time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_integration_id", b"_integration_id", "_profile_id", b"_profile_id", "alert_ref", b"alert_ref", "integration_id", b"integration_id", "outcome", b"outcome", "profile_id", b"profile_id", "reason", b"reason", "record_id", b"record_id", "record_name", b"record_name", "record_type", b"record_type", "time", b"time", "transition", b"transition"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__integration_id: _TypeAlias = _typing.Literal["integration_id"]  # noqa: Y015
+    _WhichOneofArgType__integration_id: _TypeAlias = _typing.Literal["_integration_id", b"_integration_id"]  # noqa: Y015
+    _WhichOneofReturnType__profile_id: _TypeAlias = _typing.Literal["profile_id"]  # noqa: Y015
+    _WhichOneofArgType__profile_id: _TypeAlias = _typing.Literal["_profile_id", b"_profile_id"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__integration_id) -> _WhichOneofReturnType__integration_id | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__profile_id) -> _WhichOneofReturnType__profile_id | None: ...
+
+Global___PreviewNotification: _TypeAlias = PreviewNotification  # noqa: Y015

@@ -47,8 +47,9 @@ class ReplayServiceServicer:
     """
 
     def PreviewRule(self, request, context):
-        """Replays a rule that need not exist over stored points, with the evaluator and the correlator that run live and the time of the points for
-        a clock. A baseline is learned from the points of its look-back window before the start and grows as the replay proceeds.
+        """Replays a rule that need not exist over stored points, with the evaluator, the correlator and the routing that run live and the time of
+        the points for a clock. A baseline is learned from the points of its look-back window before the start and grows as the replay proceeds.
+        Topology, maintenance windows, silences, profiles and integrations are today's. Nothing is sent: deliveries are taken to succeed.
         Fails with VALIDATION_FAILED, naming every fault of the rule by its path, and `from` and `to`: reversed, longer than 31 days, or with
         more than 50000 points.
         """

@@ -1,0 +1,1 @@
+"""Servicers of alerts, and of what holds back telling people of them."""

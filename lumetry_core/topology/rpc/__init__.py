@@ -1,0 +1,1 @@
+"""Servicer of the topology."""
