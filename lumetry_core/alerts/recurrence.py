@@ -7,7 +7,7 @@ asked about, in bounded work whatever the rule.
 from calendar import isleap, monthrange
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import MAXYEAR, UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -25,6 +25,7 @@ YEARS = range(1900, 2200)
 """In which a recurring period may first occur."""
 MILLISECOND = timedelta(milliseconds=1)
 DAY = timedelta(days=1)
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,13 @@ def resolve(recurrence: Recurrence, day: date) -> datetime:
 def end_of_rule(recurrence: Recurrence) -> datetime | None:
     """The last moment, in UTC, at which an occurrence may start; None: there is none."""
     until = recurrence.rule.until
-    if isinstance(until, datetime):
-        return (until if until.tzinfo else until.replace(tzinfo=recurrence.zone)).astimezone(UTC)
-    return None if until is None else datetime.combine(until, time.max, recurrence.zone).astimezone(UTC)
+    if until is None:
+        return None
+    end = until if isinstance(until, datetime) else datetime.combine(until, time.max)
+    try:
+        return (end if end.tzinfo else end.replace(tzinfo=recurrence.zone)).astimezone(UTC)
+    except OverflowError:  # beyond the calendar: it stands for always or never
+        return None if end.year == MAXYEAR else BEGINNING
 
 
 @lru_cache(maxsize=4096)

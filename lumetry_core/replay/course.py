@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lumetry_core.alerts.decisions import Transition
-from lumetry_core.alerts.model import Alert, AlertState, Eligibility, SourceKind
+from lumetry_core.alerts.model import Alert, AlertState, CloseCause, Eligibility, SourceKind
 from lumetry_core.alerts.service.admission import relate
+from lumetry_core.alerts.service.transitions import end_alert
 from lumetry_core.notifications.service.walk import STORM_WAIT
 from lumetry_core.replay.correlating import Correlation, ReplayedIncident
 from lumetry_core.replay.covering import Maintenance
@@ -112,15 +113,8 @@ class Flow:
                 self._alerts[place], severity=replayed.severity, trigger_reason=replayed.trigger.reason, update_time=now
             )
         else:
-            self._alerts[place] = replace(
-                self._alerts[place],
-                state=AlertState.CLOSED,
-                violation_count=replayed.violation_count,
-                end_time=now,
-                incident_eligibility=None,
-                maintenance_window_id=None,
-                update_time=now,
-            )
+            ended = end_alert(self._alerts[place], now, CloseCause.RECOVERY, now)
+            self._alerts[place] = replace(ended, violation_count=replayed.violation_count)
             self._active.discard(place)
 
     def _judge_anew(self, now: datetime) -> list[int]:

@@ -14,7 +14,7 @@ from lumetry_core.shell.blocks import draw_block, draw_text, draw_value
 from lumetry_core.shell.documents import state_of
 from lumetry_core.shell.screen import NOTHING, Screen, show
 from lumetry_core.shell.tables import Column, draw_table
-from lumetry_core.shell.text import pad
+from lumetry_core.shell.text import count_of, pad
 
 MARKS = {"Passed": "✓", "Blocked": "✗", "Held": "‖", "Pending": "…", "NotApplicable": "–", "NotReached": "·"}
 ASCII_MARKS = {"Passed": "+", "Blocked": "x", "Held": "=", "Pending": "~", "NotApplicable": "-", "NotReached": "."}
@@ -139,7 +139,7 @@ def spell_details(text: str, screen: Screen) -> Iterator[str]:
         arrow = "→" if screen.is_unicode else "->"
         attempts = target.get("attempts")
         parts = [f"{arrow} integration {target.get('integrationId')}: {target.get('status')}"]
-        parts += [f"{attempts} attempt{'' if attempts == 1 else 's'}"] if attempts else []
+        parts += [count_of(attempts, "attempt")] if attempts else []
         parts += [str(target["lastError"])] if target.get("lastError") else []
         yield show(", ".join(parts))
 

@@ -7,6 +7,7 @@ from lumetry.incidents.v1.incident_service_pb2 import ExplainIncidentResponse
 from lumetry_core.shell.alert_views import draw_heading, text_of, time_of
 from lumetry_core.shell.blocks import draw_block
 from lumetry_core.shell.screen import NOTHING, Screen, show, spell_seconds
+from lumetry_core.shell.text import count_of
 
 REASONS = {
     "Opened": "it opened the incident",
@@ -21,8 +22,7 @@ REASONS = {
 def draw_explanation(answer: ExplainIncidentResponse, screen: Screen) -> list[str]:
     """The incident, then each member in order of joining: why, by which key, on which path, in which window."""
     gone = sum(member.HasField("leave_time") for member in answer.members)
-    count = len(answer.members)
-    words = [show(answer.incident_key), f"{count} alert{'' if count == 1 else 's'}"]
+    words = [show(answer.incident_key), count_of(len(answer.members), "alert")]
     words += [f"{gone} of them moved on"] if gone else []
     words += [f"follows up incident {answer.follow_up_of_incident_id}"] if answer.HasField("follow_up_of_incident_id") else []
     return [*draw_heading(words, screen), *(line for member in answer.members for line in draw_member(member, screen))]

@@ -93,7 +93,7 @@ async def show_incident(session: Session, name: IncidentName) -> None:
     members, metrics, timeline = await asyncio.gather(
         session.call(stub.ListIncidentAlerts, ListIncidentAlertsRequest(id=number, limit=LARGEST_LIMIT)),
         session.call(stub.ListIncidentMetrics, ListIncidentMetricsRequest(id=number)),
-        session.call(stub.ListIncidentTimeline, ListIncidentTimelineRequest(id=number)),
+        session.call(stub.ListIncidentTimeline, ListIncidentTimelineRequest(id=number, limit=LARGEST_LIMIT)),
     )
     if session.is_json:
         parts = {

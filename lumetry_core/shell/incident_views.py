@@ -9,7 +9,7 @@ from lumetry_core.shell.blocks import INDENT, draw_block, draw_value
 from lumetry_core.shell.documents import state_of
 from lumetry_core.shell.screen import NOTHING, Screen, show, spell_seconds
 from lumetry_core.shell.tables import Column, draw_table
-from lumetry_core.shell.text import pad
+from lumetry_core.shell.text import count_of, pad
 
 CENTRES = ("primary_service_name", "primary_ci_name", "primary_metric_key")
 """What an incident is about, the widest first."""
@@ -34,9 +34,10 @@ def draw_incidents(incidents: Sequence[Incident], screen: Screen) -> list[str]:
 def draw_incident(incident: Incident, screen: Screen) -> list[str]:
     """Everything about an incident itself."""
     words = (show(incident.incident_key), show(incident.severity), state_of(incident), text_of(incident, *CENTRES))
-    times = f"{incident.reopen_count} time{'' if incident.reopen_count == 1 else 's'}"
+    active = f"{incident.active_alert_count} of {incident.alert_count} active"
+    times = count_of(incident.reopen_count, "time")
     reopened = f"{times}, last {time_of(incident, 'last_reopen_time', screen)}" if incident.reopen_count else NOTHING
-    at_resolution = text_of(incident, "active_alert_count_at_resolution")
+    has_resolution = incident.HasField("active_alert_count_at_resolution")
     rows = (
         ("number", str(incident.id)),
         ("started", screen.since(incident.start_time)),
@@ -44,12 +45,12 @@ def draw_incident(incident: Incident, screen: Screen) -> list[str]:
         ("service", named(incident, "primary_service_name", "primary_service_node_id")),
         ("CI", named(incident, "primary_ci_name", "primary_ci_node_id")),
         ("metric", text_of(incident, "primary_metric_key")),
-        ("alerts", f"{incident.active_alert_count} of {incident.alert_count} active, {incident.violation_count} violations"),
+        ("alerts", f"{active}, {count_of(incident.violation_count, 'violation')}"),
         ("acknowledged", by(incident, "acknowledge_time", "acknowledged_by_user_name", screen)),
         ("note", text_of(incident, "acknowledge_note")),
         ("resolved", by(incident, "resolve_time", "resolved_by_user_name", screen)),
         ("as", text_of(incident, "resolution_classification")),
-        ("with", NOTHING if at_resolution == NOTHING else f"{at_resolution} alerts active"),
+        ("with", f"{count_of(incident.active_alert_count_at_resolution, 'alert')} active" if has_resolution else NOTHING),
         ("because", text_of(incident, "resolve_note")),
         ("reopened", reopened),
         ("since", text_of(incident, "reopen_reason")),

@@ -15,6 +15,11 @@ def neutralise(text: str) -> str:
     return "".join(character if character.isprintable() else " " if character in BREAKS else UNKNOWN for character in text)
 
 
+def count_of(number: int, noun: str) -> str:
+    """So many of something: `1 alert`, `2 alerts`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def width_of(text: str) -> int:
     """Columns that a text takes on a terminal."""
     return len(text) if text.isascii() else sum(map(width_of_character, text))

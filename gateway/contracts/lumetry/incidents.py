@@ -175,7 +175,7 @@ def encode_list_incident_metrics(reply: incident_service_pb2.ListIncidentMetrics
 
 def decode_list_incident_timeline(request: Request) -> incident_service_pb2.ListIncidentTimelineRequest:
     """11.2 `GET /api/incidents/{id}/timeline`."""
-    return incident_service_pb2.ListIncidentTimelineRequest(id=request.number("id"))
+    return incident_service_pb2.ListIncidentTimelineRequest(id=request.number("id"), limit=request.query(ChildFilters).limit)
 
 
 def encode_list_incident_timeline(reply: incident_service_pb2.ListIncidentTimelineResponse, _asked: object) -> list[TimelineEntry]:

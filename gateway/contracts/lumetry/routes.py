@@ -396,9 +396,11 @@ INCIDENTS = (
         path="/api/incidents/{id:int}/timeline",
         heading="Timeline of an incident",
         rpc=incident_rpc("ListIncidentTimeline"),
+        query=violations.ChildFilters,
         decode=incidents.decode_list_incident_timeline,
         encode=incidents.encode_list_incident_timeline,
         answer=list[incidents.TimelineEntry],
+        existence=INCIDENT,
     ),
     Route(
         method="POST",

@@ -76,7 +76,7 @@ class IncidentServicer(incident_service_pb2_grpc.IncidentServiceServicer):
     async def ListIncidentTimeline(self, request: pb.ListIncidentTimelineRequest, context: Context) -> pb.ListIncidentTimelineResponse:
         """See the proto."""
         async with self._database.read() as tx:
-            found = await reading.list_incident_timeline(tx, current_caller(), request.id)
+            found = await reading.list_incident_timeline(tx, current_caller(), request.id, request.limit)
         return pb.ListIncidentTimelineResponse(entries=[encode_entry(entry) for entry in found])
 
     async def ExplainIncident(self, request: pb.ExplainIncidentRequest, context: Context) -> pb.ExplainIncidentResponse:

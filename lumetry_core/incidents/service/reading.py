@@ -92,10 +92,10 @@ async def list_incident_metrics(tx: Transaction, caller: Caller, incident_id: in
     return sorted(described, key=lambda metric: (metric.display_name.casefold(), metric.metric_key))
 
 
-async def list_incident_timeline(tx: Transaction, caller: Caller, incident_id: int) -> list[TimelineEntry]:
-    """What happened, ascending in time. Fails with NOT_FOUND."""
+async def list_incident_timeline(tx: Transaction, caller: Caller, incident_id: int, limit: int = 0) -> list[TimelineEntry]:
+    """What happened last, ascending in time. Fails with NOT_FOUND, VALIDATION_FAILED (`limit`)."""
     await get_incident(tx, caller, incident_id)
-    return await timeline_store.list_entries(tx, caller.organization_id, incident_id)
+    return await timeline_store.list_entries(tx, caller.organization_id, incident_id, check_limit(limit))
 
 
 def check_limit(limit: int) -> int:

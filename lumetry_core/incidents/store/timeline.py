@@ -44,12 +44,13 @@ async def insert_entries(tx: Transaction, organization_id: int, entries: Sequenc
     await tx.execute(incident_timeline.insert(), rows)
 
 
-async def list_entries(tx: Transaction, organization_id: int, incident_id: int) -> list[TimelineEntry]:
-    """The whole timeline, ascending in time, then by id."""
+async def list_entries(tx: Transaction, organization_id: int, incident_id: int, limit: int) -> list[TimelineEntry]:
+    """The newest entries of a timeline, ascending in time, then by id."""
     rows = await tx.execute(
         select(incident_timeline)
         .where(incident_timeline.c.organization_id == organization_id, incident_timeline.c.incident_id == incident_id)
-        .order_by(incident_timeline.c.create_time, incident_timeline.c.id)
+        .order_by(incident_timeline.c.create_time.desc(), incident_timeline.c.id.desc())
+        .limit(limit)
     )
     return [
         TimelineEntry(
@@ -58,7 +59,7 @@ async def list_entries(tx: Transaction, organization_id: int, incident_id: int) 
             entry=Entry(EntryType(row.entry_type), SourceType(row.source_type), row.source_id, row.message),
             create_time=row.create_time,
         )
-        for row in rows
+        for row in reversed(rows.all())
     ]
 
 

@@ -110,6 +110,15 @@ def test_has_occurrence_finds_rare_ones(rule: str, start: datetime) -> None:
     assert has_occurrence(recur(rule, start))
 
 
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo"])
+@pytest.mark.parametrize(("end", "count"), [("99991231", 3), ("99991231T235959", 3), ("99991231T235959Z", 3), ("00010101T000000", 1)])
+def test_starts_up_to_the_ends_of_the_calendar(zone: str, end: str, count: int) -> None:
+    """They stand for always and never, and are no moments of the calendar in UTC."""
+    daily = recur(f"FREQ=DAILY;UNTIL={end}", at(2026, 6, 1, 6), zone=zone)
+    assert len(first_starts(daily, 3)) == count
+    assert has_occurrence(daily) is (count > 1)
+
+
 def test_find_occurrence_tells_the_present_or_next_one() -> None:
     """The end belongs to the next occurrence already; after the last there is none."""
     three = recur("FREQ=DAILY;COUNT=3", at(2026, 6, 1, 8), hours=2)

@@ -398,7 +398,7 @@ async def test_record_after_the_store_was_away(database: Database, clock: FakeCl
         write = database.write
 
         def refuse_twice() -> AbstractAsyncContextManager[Transaction]:
-            if pipeline.sender.tried and next(refusals, False):
+            if bool(pipeline.sender.tried) and next(refusals, False):
                 raise unavailable()
             return write()
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from lumetry_core.shell.text import clip, escape_json, fold, neutralise, pad, width_of
+from lumetry_core.shell.text import clip, count_of, escape_json, fold, neutralise, pad, width_of
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,11 @@ def test_pad_aligns_by_columns() -> None:
 def test_fold_breaks_between_words(text: str, lines: list[str]) -> None:
     """Eight columns; a word that is longer is broken inside."""
     assert fold(text, 8) == lines
+
+
+def test_count_of_tells_one_from_many() -> None:
+    """Only one is singular."""
+    assert [count_of(number, "alert") for number in (0, 1, 2)] == ["0 alerts", "1 alert", "2 alerts"]
 
 
 def test_escape_json_decodes_to_the_same() -> None:

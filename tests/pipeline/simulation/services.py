@@ -107,6 +107,7 @@ class ServiceWorld:
         await self._process.wake_due()
         await self._run(Stage.ROUTING)
         await self._process.deliver()
+        await self._process.stop()
         self._process = self._start()
         if self.receivers.tried > before:
             self._crashes.discard(Stage.RECORDING)

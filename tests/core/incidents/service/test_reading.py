@@ -188,6 +188,8 @@ async def test_list_incident_timeline_is_ascending(database: Database, caller: C
         (1, f"Alert {second} is still active and is watched after resolution", NOW + HOUR),
     ]
     assert [entry.id for entry in entries] == sorted(entry.id for entry in entries)
+    async with database.read() as tx:
+        assert await reading.list_incident_timeline(tx, caller, 1, 2) == entries[-2:]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +199,7 @@ async def test_list_incident_timeline_is_ascending(database: Database, caller: C
         lambda tx, caller, number: reading.list_incident_alerts(tx, caller, number, -1),
         lambda tx, caller, number: reading.list_incident_violations(tx, caller, number, -1),
         reading.list_incident_metrics,
-        reading.list_incident_timeline,
+        lambda tx, caller, number: reading.list_incident_timeline(tx, caller, number, -1),
     ],
 )
 async def test_reading_finds_only_the_own_organization(
@@ -211,7 +213,7 @@ async def test_reading_finds_only_the_own_organization(
         assert (caught.value.reason, caught.value.metadata) == (Reason.NOT_FOUND, {"type": "Incident", "id": str(number)})
 
 
-@pytest.mark.parametrize("read", [reading.list_incident_alerts, reading.list_incident_violations])
+@pytest.mark.parametrize("read", [reading.list_incident_alerts, reading.list_incident_violations, reading.list_incident_timeline])
 async def test_reading_refuses_a_wrong_limit(
     database: Database, caller: Caller, alerts: list[Alert], read: Callable[..., Awaitable[object]]
 ) -> None:
