@@ -1,10 +1,9 @@
 """What timelines say (contract lumetry 11.2). Values that a reopening clears live on in these texts."""
 
-from datetime import datetime
-
 from lumetry_core.incidents.model import Classification, Entry, EntryType, Incident, SourceType
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.clock import spell_time
 
 
 def opened(incident_key: str, alert_id: int) -> Entry:
@@ -86,8 +85,3 @@ def by_caller(entry_type: EntryType, caller: Caller, deed: str, note: str | None
 def describe(deed: str, user_name: str | None, note: str | None) -> str:
     """`Acknowledged by anna: on it`, without the parts that are absent."""
     return deed + (f" by {user_name}" if user_name else "") + (f": {note}" if note else "")
-
-
-def spell_time(moment: datetime) -> str:
-    """A UTC time as answers spell it."""
-    return moment.isoformat(timespec="milliseconds").replace(".000", "").replace("+00:00", "Z")

@@ -7,7 +7,7 @@ from typing import Any
 
 from lumetry_core.alerts.decisions import Decision, Explanation, Gate, Outcome, Record, Verdict
 from lumetry_core.notifications.delivery import Delivery, DeliveryStatus
-from lumetry_core.notifications.payload import spell_time
+from lumetry_core.runtime.clock import spell_time
 
 NO_INTEGRATION = "No integration is configured"
 NOT_REACHED = "An earlier gate is closed"

@@ -8,7 +8,7 @@ import msgspec
 
 from lumetry_core.notifications.messages import EVENTS, Message
 from lumetry_core.notifications.model import Integration, Secrets
-from lumetry_core.notifications.payload import spell_time
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.outbound import OutboundRequest
 
 SIGNATURE_HEADER = "X-Lumetry-Signature"

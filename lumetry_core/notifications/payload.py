@@ -1,16 +1,11 @@
 """Alerts and incidents as the contract spells them in JSON (lumetry 10.2, 14.4), for receivers."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lumetry_core.alerts.model import Alert
 from lumetry_core.incidents.model import Incident
-
-
-def spell_time(moment: datetime) -> str:
-    """A time; the fraction appears only when it is not zero."""
-    precision = "milliseconds" if moment.microsecond else "seconds"
-    return moment.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
+from lumetry_core.runtime.clock import spell_time
 
 
 def spell_optional(moment: datetime | None) -> str | None:

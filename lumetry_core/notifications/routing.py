@@ -13,7 +13,7 @@ from lumetry_core.notifications.circumstances import Cover, Facts, Planned, Rout
 from lumetry_core.notifications.delivery import Cause, DeliveryStatus
 from lumetry_core.notifications.gates import NO_INTEGRATION, blocked, held, not_applicable, not_reached, passed, released
 from lumetry_core.notifications.model import Integration, Profile
-from lumetry_core.notifications.payload import spell_time
+from lumetry_core.runtime.clock import spell_time
 
 
 @dataclass(frozen=True, slots=True)

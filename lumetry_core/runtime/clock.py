@@ -37,4 +37,10 @@ def from_ms(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest * 1000)
 
 
+def spell_time(moment: datetime) -> str:
+    """A time in UTC with `Z` as contracts write it; the fraction appears only when it is not zero."""
+    utc = truncate(moment)
+    return f"{utc.isoformat(timespec='milliseconds' if utc.microsecond else 'seconds').removesuffix('+00:00')}Z"
+
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

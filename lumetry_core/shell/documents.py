@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from google.protobuf.message import Message
@@ -12,6 +11,7 @@ from lumetry.alerts.v1.alert_pb2 import Alert, AlertState, Decision, SystemAlert
 from lumetry.alerts.v1.alert_service_pb2 import ExplainAlertResponse
 from lumetry.incidents.v1.incident_pb2 import ExplainedMember, Incident, IncidentMetric, IncidentState, TimelineEntry
 from lumetry.incidents.v1.incident_service_pb2 import ExplainIncidentResponse
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.shell.screen import as_datetime
 
 Fields = Sequence[tuple[str, str]]
@@ -221,8 +221,3 @@ def state_of(message: Message) -> str:
         return ALERT_STATES.get(message.state, str(message.state))
     assert isinstance(message, Incident)  # noqa: S101 -- nothing else has states
     return INCIDENT_STATES.get(message.state, str(message.state))
-
-
-def spell_time(time: datetime) -> str:
-    """A time in UTC with `Z`; the fraction appears only when it is not zero."""
-    return f"{time.isoformat(timespec='milliseconds' if time.microsecond else 'seconds').removesuffix('+00:00')}Z"

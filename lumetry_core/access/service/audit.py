@@ -12,6 +12,7 @@ from lumetry_core.access.model import AuditEntry
 from lumetry_core.access.redaction import redact, redact_text
 from lumetry_core.access.store import audit as store
 from lumetry_core.runtime.caller import Caller, CredentialKind
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
 
 REVISED_TYPES = frozenset(
@@ -152,7 +153,17 @@ def to_json(values: Mapping[str, Any] | None) -> str | None:
     """JSON without secrets."""
     if values is None:
         return None
-    return msgspec.json.encode(redact(msgspec.to_builtins(values, str_keys=True))).decode()
+    plain = msgspec.to_builtins(values, str_keys=True, builtin_types=(datetime,))
+    return msgspec.json.encode(redact(spell_times(plain))).decode()
+
+
+def spell_times(value: Any) -> Any:  # noqa: ANN401 -- any value of JSON, or a time
+    """The same value with its times as contracts write them."""
+    if isinstance(value, datetime):
+        return spell_time(value)
+    if isinstance(value, dict):
+        return {key: spell_times(member) for key, member in value.items()}
+    return [spell_times(member) for member in value] if isinstance(value, list) else value
 
 
 def readable(text: str, length: int) -> str:

@@ -98,7 +98,7 @@ async def delete_silence(tx: Transaction, caller: Caller, silence_id: int, now: 
     if found is None:
         raise not_found(KIND, silence_id)
     silence, is_announced_now = found
-    await record_audit(tx, caller, f"{KIND}.Removed", KIND, silence_id, now, before=audited(silence))
+    await record_audit(tx, caller, f"{KIND}.Deleted", KIND, silence_id, now, before=audited(silence))
     if is_announced_now:
         await announce_end(tx, caller.organization_id, [silence_id], now)
 

@@ -118,7 +118,7 @@ async def delete_window(tx: Transaction, caller: Caller, window_id: int, now: da
     after = replace(found[0], delete_time=now)
     await store.update_window(tx, after, next_change(after, now, changed=True))
     await refer_to_node(tx, after, now)
-    await record_audit(tx, caller, f"{KIND}.Removed", KIND, window_id, now, before=audited(after))
+    await record_audit(tx, caller, f"{KIND}.Deleted", KIND, window_id, now, before=audited(after))
     await judge_alerts(tx, caller.organization_id, now)
 
 

@@ -97,11 +97,11 @@ async def unbind(tx: Transaction, caller: Caller, metric_key: str, binding_id: i
     removed = await store.delete_binding(tx, caller.organization_id, metric_key, binding_id)
     if removed is None:
         raise not_found("Binding", binding_id)
-    await record_audit(tx, caller, f"{KIND}.Removed", KIND, removed.id, now, audit_binding(removed), None)
+    await record_audit(tx, caller, f"{KIND}.Deleted", KIND, removed.id, now, audit_binding(removed), None)
 
 
 async def unbind_node(tx: Transaction, caller: Caller, node_id: int) -> list[Change]:
     """Removes all bindings to a node; what is to be audited is given back."""
     removed = await store.list_of_node(tx, caller.organization_id, node_id)
     await store.delete_of_node(tx, caller.organization_id, node_id)
-    return [Change(f"{KIND}.Removed", KIND, binding.id, audit_binding(binding), None) for binding in removed]
+    return [Change(f"{KIND}.Deleted", KIND, binding.id, audit_binding(binding), None) for binding in removed]

@@ -18,7 +18,6 @@ from lumetry_core.notifications.circumstances import Choice, Cover, Facts, LastO
 from lumetry_core.notifications.delivery import Cause, Delivery, Lane
 from lumetry_core.notifications.gates import has_held
 from lumetry_core.notifications.model import FALLBACK_ID, Integration, Profile
-from lumetry_core.notifications.payload import spell_time
 from lumetry_core.notifications.service.profiles import find_integrations, find_profiles
 from lumetry_core.notifications.store import deliveries as store
 from lumetry_core.notifications.store import held as held_store
@@ -26,6 +25,7 @@ from lumetry_core.notifications.store.held import RELEASED, STORM, Held
 from lumetry_core.notifications.store.lanes import read_lanes
 from lumetry_core.rules.model import Severity
 from lumetry_core.rules.service import find_alerting_profiles
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
 
 STORM_PERIOD = timedelta(minutes=1)

@@ -11,12 +11,13 @@ from lumetry_core.alerts.service.system_alerts import close_system_alert
 from lumetry_core.notifications.definitions import NEEDS_SECRET, check_integration
 from lumetry_core.notifications.drafts import IntegrationDraft
 from lumetry_core.notifications.model import MASK, Integration, IntegrationType, LastStatus, Secrets, SendResult
-from lumetry_core.notifications.payload import spell_optional, spell_time
+from lumetry_core.notifications.payload import spell_optional
 from lumetry_core.notifications.sealing import seal, unseal
 from lumetry_core.notifications.store import integrations as store
 from lumetry_core.notifications.store.profiles import list_users
 from lumetry_core.runtime.addresses import Policy
 from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason, not_found
 

@@ -101,10 +101,10 @@ async def delete_node(tx: Transaction, caller: Caller, node_id: int, now: dateti
     refuse_if_used(node, await reference_store.list_references(tx, organization_id, node_id))
     edges = await edge_store.find_edges_at(tx, organization_id, [node_id])
     await edge_store.delete_edges(tx, organization_id, [edge.id for edge in edges])
-    changes = [Change(f"{EDGE}.Removed", EDGE, edge.id, audit_edge(edge), None) for edge in edges]
+    changes = [Change(f"{EDGE}.Deleted", EDGE, edge.id, audit_edge(edge), None) for edge in edges]
     changes += await unbind_node(tx, caller, node_id)
     await node_store.delete_node(tx, organization_id, node_id)
-    await record_audits(tx, caller, [*changes, Change(f"{NODE}.Removed", NODE, node_id, audit_node(node), None)], now)
+    await record_audits(tx, caller, [*changes, Change(f"{NODE}.Deleted", NODE, node_id, audit_node(node), None)], now)
 
 
 def refuse_if_used(node: Node, references: Sequence[tuple[str, int]]) -> None:
@@ -166,4 +166,4 @@ async def delete_edge(tx: Transaction, caller: Caller, edge_id: int, now: dateti
     await versions.raise_version(tx, caller.organization_id)
     edge = await get_edge(tx, caller.organization_id, edge_id)
     await edge_store.delete_edges(tx, caller.organization_id, [edge_id])
-    await record_audit(tx, caller, f"{EDGE}.Removed", EDGE, edge_id, now, audit_edge(edge), None)
+    await record_audit(tx, caller, f"{EDGE}.Deleted", EDGE, edge_id, now, audit_edge(edge), None)

@@ -142,7 +142,7 @@ async def write_import(tx: Transaction, caller: Caller, checked: Checked, now: d
     changes: list[Change] = []
     nodes = await write_nodes(tx, organization_id, checked, changes, now)
     await edge_store.delete_edges(tx, organization_id, [edge.id for edge in vanishing])
-    changes += [Change("TopologyEdge.Removed", "TopologyEdge", edge.id, audit_edge(edge), None) for edge in vanishing]
+    changes += [Change("TopologyEdge.Deleted", "TopologyEdge", edge.id, audit_edge(edge), None) for edge in vanishing]
     edges = await write_edges(tx, organization_id, checked.edges, checked.numbers, changes, now)
     await record_revisions(tx, caller, changes, now)
     added = await bind_all(tx, caller, number_bindings(checked.bindings, checked.numbers), now)

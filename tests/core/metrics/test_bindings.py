@@ -49,7 +49,7 @@ async def test_bind_list_and_unbind(database: Database, clock: FakeClock) -> Non
         fields = {"metricKey": "cpu", "nodeId": 5, "labels": {"host.id": "a", "mount": "/"}}
         assert [(row[0], *(text and msgspec.json.decode(text) for text in row[1:])) for row in rows] == [
             ("MetricNodeBinding.Created", None, fields),
-            ("MetricNodeBinding.Removed", fields, None),
+            ("MetricNodeBinding.Deleted", fields, None),
         ]
         of_binding = (revisions.c.entity_type == "MetricNodeBinding") & (revisions.c.entity_id == str(narrow.id))
         histories = await tx.execute(select(revisions.c.operation).where(of_binding).order_by(revisions.c.id))
@@ -111,7 +111,7 @@ async def test_bindings_of_a_node_go_with_it(database: Database, clock: FakeCloc
         assert await bindings.list_node_bindings(tx, ORGANIZATION, 5) == bound[::-1]
         changes = await bindings.unbind_node(tx, CALLER, 5)
         assert [(change.action, change.entity_id) for change in changes] == [
-            ("MetricNodeBinding.Removed", binding.id) for binding in bound[::-1]
+            ("MetricNodeBinding.Deleted", binding.id) for binding in bound[::-1]
         ]
         assert await bindings.find_bindings(tx, ORGANIZATION, ["cpu", "load"]) == {"cpu": [other]}
 

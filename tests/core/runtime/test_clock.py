@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from lumetry_core.runtime.clock import SystemClock, from_ms, to_ms, truncate
+from lumetry_core.runtime.clock import SystemClock, from_ms, spell_time, to_ms, truncate
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_system_clock_tells_the_present_in_milliseconds() -> None:
     now = SystemClock().now()
     assert before <= now <= datetime.now(UTC)
     assert (now.tzinfo, now.microsecond % 1000) == (UTC, 0)
+
+
+def test_spell_time_shows_a_fraction_only_when_there_is_one() -> None:
+    """Always UTC with `Z`, at most milliseconds."""
+    moment = datetime(2026, 6, 1, 10, 0, 0, 231999, tzinfo=timezone(timedelta(hours=2)))
+    assert spell_time(moment) == "2026-06-01T08:00:00.231Z"
+    assert spell_time(moment.replace(microsecond=999)) == "2026-06-01T08:00:00Z"

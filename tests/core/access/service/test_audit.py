@@ -25,7 +25,7 @@ PERSON = Caller(
 
 
 async def test_record_audit_of_an_update(database: Database, rows: Callable) -> None:
-    """A row tells who did what to what, from where, without secrets; a type with a history gets a revision."""
+    """A row tells who did what to what, from where, without secrets, times as everywhere; a type with a history gets a revision."""
     async with database.write() as tx:
         await record_audit(
             tx, PERSON, "Rule.Updated", "Rule", 5, NOW, before={"name": "a", "webhookToken": "x"}, after={"name": "b", "changedAt": NOW}
@@ -39,7 +39,7 @@ async def test_record_audit_of_an_update(database: Database, rows: Callable) -> 
         "correlation_id": "request-1",
         "create_time": NOW,
     }
-    before, after = '{"name":"a","webhookToken":"•••"}', '{"name":"b","changedAt":"2026-06-01T08:00:00.005000Z"}'
+    before, after = '{"name":"a","webhookToken":"•••"}', '{"name":"b","changedAt":"2026-06-01T08:00:00.005Z"}'
     assert await rows(audit_logs, *(column.name for column in audit_logs.columns if column.name != "id")) == [
         values
         | {

@@ -115,6 +115,6 @@ async def test_delete_silence(database: Database, clock: FakeClock) -> None:
         assert await silences.active_silences(tx, 7, clock.now()) == []
         assert (await silences.find_silences(tx, 7, [created.id]))[created.id].delete_time == NOW
         rows = (await tx.execute(audit_logs.select().order_by(audit_logs.c.id))).all()
-    assert [(row.action, row.entity_id) for row in rows] == [("Silence.Created", str(created.id)), ("Silence.Removed", str(created.id))]
+    assert [(row.action, row.entity_id) for row in rows] == [("Silence.Created", str(created.id)), ("Silence.Deleted", str(created.id))]
     assert rows[0].new_values_json == rows[1].old_values_json
     assert '"ruleId":17' in rows[0].new_values_json

@@ -196,7 +196,7 @@ async def test_windows_are_audited(database: Database, clock: FakeClock) -> None
         rows = [row._mapping for row in await tx.execute(audit_logs.select().order_by(audit_logs.c.id))]
     assert [(row["action"], row["entity_id"], row["actor_name"]) for row in rows] == [
         ("MaintenanceWindow.Created", str(created.window.id), "admin"),
-        ("MaintenanceWindow.Removed", str(created.window.id), "admin"),
+        ("MaintenanceWindow.Deleted", str(created.window.id), "admin"),
     ]
     assert rows[0]["new_values_json"] == rows[1]["old_values_json"]
     assert '"scopeType":"Global"' in rows[0]["new_values_json"]

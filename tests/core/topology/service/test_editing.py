@@ -107,7 +107,7 @@ async def test_delete_node_takes_edges_and_bindings_along(graph: Graph, database
         await editing.delete_node(tx, CALLER, number, clock.now())
         assert await list_node_bindings(tx, ORGANIZATION, number) == []
         rows = await tx.execute(select(audit_logs.c.action).order_by(audit_logs.c.id))
-        assert rows.scalars().all()[1:] == ["TopologyEdge.Removed", "MetricNodeBinding.Removed", "TopologyNode.Removed"]
+        assert rows.scalars().all()[1:] == ["TopologyEdge.Deleted", "MetricNodeBinding.Deleted", "TopologyNode.Deleted"]
         with pytest.raises(LumetryError):
             await reading.get_node(tx, ORGANIZATION, number)
     assert await graph.edges() == {("comp-1", "runs_on", "host-2")}
