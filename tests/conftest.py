@@ -24,7 +24,15 @@ structlog.configure(
     processors=[structlog.processors.add_log_level, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
 )
 
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 << 30
 POSTGRES_PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin/pg_ctl"))
+
+
+def pytest_configure() -> None:
+    """Puts the databases of tests into memory where there is room: on a disk most of the time would go by waiting for it."""
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
 
 
 @dataclass

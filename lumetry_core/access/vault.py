@@ -1,12 +1,17 @@
-"""Secrets that must be read again, such as those of notification targets, encrypted with a key that is not in the database."""
+"""Secrets that must be read again, such as those of notification targets, encrypted with a key that is not in the database.
+
+The cipher is loaded with the first secret: cryptography is large, and many deployments have none.
+"""
 
 import base64
 import os
 import secrets
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -27,7 +32,13 @@ class Vault:
     """Seals texts, and opens what it sealed."""
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AESGCM(key)
+        self._key = key
+
+    @cached_property
+    def _cipher(self) -> "AESGCM":
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 -- see the docstring
+
+        return AESGCM(self._key)
 
     def seal(self, text: str, context: str = "") -> bytes:
         """Encrypts a text.
@@ -40,6 +51,8 @@ class Vault:
 
     def unseal(self, sealed: bytes, context: str = "") -> str:
         """Opens what was sealed with the same key and context. Raises VaultError."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 -- see the docstring
+
         if not sealed.startswith(FORMAT):
             raise VaultError("The stored secret is of a format that this version does not know.")
         nonce, ciphertext = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]

@@ -1,28 +1,22 @@
-"""Maintenance windows for people's calendars, as an iCalendar document (contract lumetry 22.20)."""
+"""Maintenance windows for people's calendars, as an iCalendar document (contract lumetry 22.20).
+
+Loaded only when somebody asks: icalendar is large.
+"""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStandard, vRecur
 
-from lumetry_core.alerts.maintenance import MaintenanceWindow
+from lumetry_core.alerts.maintenance import WindowEvent
 from lumetry_core.alerts.recurrence import DAY, Recurrence, end_of_rule
 
 PRODUCT = "-//Lumetry//Maintenance windows//EN"
 YEARS_AHEAD = 10
 """For which clock changes are described."""
 SECOND = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True)
-class WindowEvent:
-    """A window, and the name of the node that it is for."""
-
-    window: MaintenanceWindow
-    scope_node_name: str | None
 
 
 def write_calendar(events: Sequence[WindowEvent], now: datetime) -> str:

@@ -123,3 +123,11 @@ def choose_window(
     """Of several windows that cover an alert the one that ends last, then the one with the lowest number."""
     found = [window for window in windows if covers(window, alert, covering)]
     return min(found, key=lambda window: (-window.occurrence_end.timestamp(), window.id), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowEvent:
+    """A window as calendars show it, with the name of the node that it is for."""
+
+    window: MaintenanceWindow
+    scope_node_name: str | None

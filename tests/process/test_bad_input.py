@@ -4,6 +4,7 @@ import asyncio
 import collections
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import sys
@@ -135,8 +136,10 @@ def test_answer_as_the_openapi_document_says(unlimited: Deployment) -> None:
     """Requests made from the document, valid and not: no fault of ours, and every answer has the shape that it promises."""
     tool = [sys.executable, "-m", "schemathesis.cli", "run", f"http://{unlimited.addresses['http']}/openapi.json"]
     bearer = ["--header", f"Authorization: Bearer {unlimited.token}"]
-    left_out = [word for path in (*ENDLESS, *ENDING) for word in ("--exclude-path-regex", f"{path}$")]
-    effort = ["--phases", "examples,fuzzing", "--max-examples", str(EXAMPLES), "--workers", "2", "--seed", str(SEED)]
+    endings = "|".join(re.escape(path) for path in (*ENDLESS, *ENDING))
+    left_out = ["--exclude-path-regex", f"({endings})$"]  # one for all: of several options the last would count
+    # More than one worker would make Python 3.11 stumble over its own parser now and then.
+    effort = ["--phases", "examples,fuzzing", "--max-examples", str(EXAMPLES), "--workers", "1", "--seed", str(SEED)]
     found = subprocess.run(
         [*tool, *bearer, *left_out, *effort, "--checks", CHECKS], capture_output=True, text=True, check=False, timeout=900
     )

@@ -9,7 +9,6 @@ import grpc
 from lumetry.alerts.v1 import maintenance_service_pb2 as pb
 from lumetry.alerts.v1 import maintenance_window_pb2
 from lumetry.alerts.v1.maintenance_service_pb2_grpc import MaintenanceServiceServicer
-from lumetry_core.alerts.calendar import write_calendar
 from lumetry_core.alerts.maintenance import ScopeType
 from lumetry_core.alerts.service import windows
 from lumetry_core.alerts.service.windows import ShownWindow, WindowDraft
@@ -79,6 +78,8 @@ class MaintenanceServicer(MaintenanceServiceServicer):
         """See the proto."""
         async with self._database.read() as tx:
             events = await windows.list_events(tx, current_caller())
+        from lumetry_core.alerts.calendar import write_calendar  # noqa: PLC0415 -- see its docstring
+
         calendar = await asyncio.to_thread(write_calendar, events, self._clock.now())
         return pb.GetMaintenanceCalendarResponse(calendar=calendar)
 

@@ -5,8 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lumetry_core.access.service.audit import record_audit
-from lumetry_core.alerts.calendar import WindowEvent
-from lumetry_core.alerts.maintenance import NODE_SCOPES, MaintenanceWindow, ScopeType, advance, find_next_start, locate, next_change
+from lumetry_core.alerts.maintenance import (
+    NODE_SCOPES,
+    MaintenanceWindow,
+    ScopeType,
+    WindowEvent,
+    advance,
+    find_next_start,
+    locate,
+    next_change,
+)
 from lumetry_core.alerts.recurrence import LONGEST, YEARS, Recurrence, has_occurrence
 from lumetry_core.alerts.recurrence_rule import UnreadableRule, parse_rule
 from lumetry_core.alerts.service.upkeep import judge_alerts, refer_to_node

@@ -5,8 +5,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from icalendar import Calendar
 
-from lumetry_core.alerts.calendar import WindowEvent, clock_changes, describe_zone, write_calendar
-from lumetry_core.alerts.maintenance import ScopeType
+from lumetry_core.alerts.calendar import clock_changes, describe_zone, write_calendar
+from lumetry_core.alerts.maintenance import ScopeType, WindowEvent
 from tests.core.alerts.planning import NOW, window
 
 
