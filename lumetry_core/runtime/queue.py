@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-import asyncpg
 import msgspec
 import structlog
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, String, Table, delete, func, select
@@ -179,6 +178,8 @@ class Wakeups:
 
     async def listen(self, url: str) -> None:
         """Feeds the events from PostgreSQL notifications until cancelled; reconnects after a lost connection."""
+        import asyncpg  # noqa: PLC0415 -- megabytes that a deployment on SQLite does not need
+
         address = url.replace("postgresql+asyncpg://", "postgresql://")
         while True:
             try:
