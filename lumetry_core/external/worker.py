@@ -1,5 +1,6 @@
 """Works off what external sources delivered, tries again what failed, and keeps what is remembered bounded."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -17,6 +18,8 @@ log = structlog.get_logger(__name__)
 
 MAX_ITEMS = 3
 """Items in one transaction, while none fails: few, because requests wait for the database meanwhile."""
+PRESSED_INTERVAL = timedelta(milliseconds=300)
+"""So often work begins while requests wait: they come first, and what they brought is safe."""
 RETRY_INTERVAL = timedelta(seconds=10)
 UPKEEP_INTERVAL = timedelta(minutes=10)
 
@@ -28,8 +31,15 @@ class ExternalProcessor:
     set aside; then more again.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, is_pressed: Callable[[], bool]) -> None:
+        """Builds the worker.
+
+        Args:
+            is_pressed: Tells whether requests wait to be stored. The next commit of theirs wakes the worker.
+        """
         self._database = database
+        self._is_pressed = is_pressed
+        self._next_pressed: datetime | None = None
         self._max_items = MAX_ITEMS
         self._next_retry: datetime | None = None
         self._next_upkeep: datetime | None = None
@@ -40,6 +50,9 @@ class ExternalProcessor:
         Fails with STORE_UNAVAILABLE; then nothing was done.
         """
         await self._keep(now)
+        if self._next_pressed is not None and now < self._next_pressed and self._is_pressed():
+            return False
+        self._next_pressed = now + PRESSED_INTERVAL
         items: list[WorkItem] = []
         try:
             async with self._database.write() as tx:

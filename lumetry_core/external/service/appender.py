@@ -46,7 +46,12 @@ class Appender:
         self._waiting: deque[Waiting] = deque()
         self._waiting_count = 0
         self._arrived = asyncio.Event()
+        self._committing = False
         self._closed = False
+
+    def is_pressed(self) -> bool:
+        """Whether a request waits for its commit right now."""
+        return self._committing or bool(self._waiting)
 
     async def append(self, submission: Submission) -> Receipt:
         """Makes the transitions of a request durable. Fails with OVERLOADED, STORE_UNAVAILABLE."""
@@ -67,7 +72,11 @@ class Appender:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._waiting:
-                    await self._commit(self._take)
+                    self._committing = True
+                    try:
+                        await self._commit(self._take)
+                    finally:
+                        self._committing = False
         finally:
             self._closed = True
             fail(self._waiting, unavailable())

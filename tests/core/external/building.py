@@ -71,7 +71,8 @@ class World:
     def __init__(self, database: Database, clock: Clock) -> None:
         self.database = database
         self.clock = clock
-        self.worker = ExternalProcessor(database)
+        self.is_pressed = False
+        self.worker = ExternalProcessor(database, lambda: self.is_pressed)
         self.source: Source
         self.secret = ""
         self.node_id = 0

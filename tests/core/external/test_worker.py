@@ -89,3 +89,28 @@ async def remembered(world: World) -> tuple[int, int]:
     """Events and occurrences."""
     async with world.database.read() as tx:
         return len((await tx.execute(select(external_events))).all()), len((await tx.execute(select(external_occurrences))).all())
+
+
+async def test_requests_come_first(world: World, clock: FakeClock) -> None:
+    """While requests wait to be stored work begins now and then only; once none waits it goes on at once."""
+    await world.define()
+    await world.work()
+    clock.advance(seconds=1)
+    world.is_pressed = True
+    for number in range(3):
+        await world.deliver(*(transition(occurrence_key=f"o-{number}-{item}") for item in range(2)))
+    assert await world.worker.tick(clock.now())
+    begun = len(await world.alerts())
+    await world.deliver(transition(occurrence_key="late"))
+    assert not await world.worker.tick(clock.now())
+    clock.advance(milliseconds=299)
+    assert not await world.worker.tick(clock.now())
+    assert len(await world.alerts()) == begun == 6
+    clock.advance(milliseconds=1)
+    assert await world.worker.tick(clock.now())
+    assert len(await world.alerts()) == 7
+    await world.deliver(transition(occurrence_key="last"))
+    assert not await world.worker.tick(clock.now())
+    world.is_pressed = False
+    assert await world.worker.tick(clock.now())
+    assert len(await world.alerts()) == 8
