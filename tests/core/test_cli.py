@@ -51,7 +51,8 @@ def run(data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("LUMETRY_")]:
         monkeypatch.delenv(name)
-    monkeypatch.delenv("LUMETRY_CONFIG", raising=False)  # a command sets it for its children
+    monkeypatch.setenv("LUMETRY_CONFIG", "")  # a command sets it for its children: what is set here is taken back after the test
+    monkeypatch.delenv("LUMETRY_CONFIG")
 
     def invoke(*arguments: str, stdin: str | None = None, environ: dict[str, str] | None = None) -> Result:
         options = {"LUMETRY_DATA_DIR": str(data_dir), "LUMETRY_ADMIN_PASSWORD": "correct horse battery", **(environ or {})}

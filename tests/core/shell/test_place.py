@@ -12,7 +12,8 @@ from lumetry_core.shell.place import Place, check_token, find_place
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working folder, and no configuration elsewhere."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("LUMETRY_CONFIG", raising=False)
+    monkeypatch.setenv("LUMETRY_CONFIG", "")  # so that whatever sets it is taken back after the test
+    monkeypatch.delenv("LUMETRY_CONFIG")
     return tmp_path
 
 
