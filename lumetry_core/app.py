@@ -173,7 +173,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("compound", CompoundJudge(database, owner, config.evaluator).tick, "compound", 1.0),
                 ("notes", NoteKeeper(appender.forget_notes).tick, CATALOG_CHANNEL, 3600.0),
                 ("operations", OperationsKeeper(database).tick, "operations", 1.0),
-                ("external", ExternalProcessor(database, external_appender.is_pressed).tick, "external", 2.0),
+                ("external", ExternalProcessor(database, external_appender.is_pressed).tick, "external", 0.3),
                 ("correlator", Correlator(database, config.organization_defaults).tick, "correlation", 2.0),
                 ("incidents", IncidentKeeper(database, config.organization_defaults, config.incident_retention).tick, "incidents", 5.0),
                 ("router", router.tick, "routing", 2.0),

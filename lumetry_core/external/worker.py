@@ -19,7 +19,7 @@ log = structlog.get_logger(__name__)
 MAX_ITEMS = 3
 """Items in one transaction, while none fails: few, because requests wait for the database meanwhile."""
 PRESSED_INTERVAL = timedelta(milliseconds=300)
-"""So often work begins while requests wait: they come first, and what they brought is safe."""
+"""So often work begins while requests come: they go first, and what they brought is safe."""
 RETRY_INTERVAL = timedelta(seconds=10)
 UPKEEP_INTERVAL = timedelta(minutes=10)
 
@@ -35,7 +35,7 @@ class ExternalProcessor:
         """Builds the worker.
 
         Args:
-            is_pressed: Tells whether requests wait to be stored. The next commit of theirs wakes the worker.
+            is_pressed: Tells whether requests come one after the other. What waits longer is looked for when the worker wakes by itself.
         """
         self._database = database
         self._is_pressed = is_pressed

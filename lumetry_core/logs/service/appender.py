@@ -1,123 +1,42 @@
-"""The agent through which all entries enter: pushes that wait share a commit, so durability costs little.
+"""The agent through which all entries enter.
 
-Unlike verbs it opens transactions itself, because one transaction serves many callers. It gathers as the appender of points does, but
-entries come in large requests, so that it need not wait for more of them.
+It gathers less than the appender of points does: entries come in large requests, so that it need not wait for more of them.
 """
 
-import asyncio
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
-
-import structlog
+from collections.abc import Sequence
+from datetime import datetime
 
 from lumetry_core.logs.entry_id import IdSource
 from lumetry_core.logs.model import Receipt
 from lumetry_core.logs.service.append import Submission, append_group
 from lumetry_core.runtime.clock import Clock
-from lumetry_core.runtime.database import Database, unavailable
-from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.database import Database, Transaction
+from lumetry_core.runtime.group_commit import GroupCommit, Limits
 
-log = structlog.get_logger(__name__)
-
-MAX_GROUP_BYTES = 32 * 1024 * 1024
-"""Packed bytes in one commit, unless a single push brings more."""
-MAX_WAITING_BYTES = 256 * 1024 * 1024
-"""Packed bytes that may wait for a commit; more is refused."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Waiting:
-    """A push and who waits for its receipt."""
-
-    submission: Submission
-    size: int
-    receipt: "asyncio.Future[Receipt]"
+LIMITS = Limits(group=32 * 1024 * 1024, waiting=256 * 1024 * 1024)
+"""Packed bytes."""
 
 
 class Appender:
     """Takes pushes and commits them in groups while `run` runs."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
-        self._clock = clock
-        self._source = IdSource()
-        self._waiting: deque[Waiting] = deque()
-        self._waiting_bytes = 0
-        self._arrived = asyncio.Event()
-        self._closed = False
+        source = IdSource()
+
+        async def store(tx: Transaction, submissions: Sequence[Submission], now: datetime) -> list[Receipt]:
+            return await append_group(tx, source, submissions, now)
+
+        self._commits = GroupCommit(database, clock, store, size_of, LIMITS)
 
     async def append(self, submission: Submission) -> Receipt:
         """Makes the entries of a push durable. Fails with OVERLOADED, STORE_UNAVAILABLE."""
-        if self._closed:
-            raise unavailable()
-        size = sum(len(part.frame) for _, part in submission.parts)
-        if self._waiting and self._waiting_bytes + size > MAX_WAITING_BYTES:
-            raise LumetryError(Reason.OVERLOADED, "Too much waits to be stored. Try again later.", retry_after_seconds="2")
-        waiting = Waiting(submission, size, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
-        self._waiting_bytes += size
-        self._arrived.set()
-        return await waiting.receipt
+        return await self._commits.append(submission)
 
     async def run(self) -> None:
         """Commits what waits until cancelled; who waits then is told to try again."""
-        try:
-            while True:
-                await self._arrived.wait()
-                self._arrived.clear()
-                while self._waiting:
-                    await self._commit(self._take)
-        finally:
-            self._closed = True
-            fail(self._waiting, unavailable())
-
-    async def _commit(self, take: Callable[[], list[Waiting]]) -> None:
-        """Commits one group, taken only when the database can be written: what arrives until then shares the commit."""
-        group: list[Waiting] = []
-        try:
-            async with self._database.write() as tx:
-                group = take()
-                receipts = await append_group(tx, self._source, [waiting.submission for waiting in group], self._clock.now())
-        except LumetryError as error:
-            fail(group or take(), error)
-        except asyncio.CancelledError:
-            fail(group, unavailable())
-            raise
-        except Exception:
-            log.exception("a group of pushes could not be appended", requests=len(group))
-            await self._commit_each(group)
-        else:
-            for waiting, receipt in zip(group, receipts, strict=True):
-                if not waiting.receipt.done():
-                    waiting.receipt.set_result(receipt)
-
-    async def _commit_each(self, group: Sequence[Waiting]) -> None:
-        """Commits the members of a failed group one by one, so that only what cannot be appended is refused."""
-        if len(group) <= 1:
-            fail(group, unavailable())
-            return
-        for waiting in group:
-            await self._commit(partial(list, [waiting]))
-
-    def _take(self) -> list[Waiting]:
-        """Takes who waits, up to the size of a group, leaving out who has given up."""
-        group: list[Waiting] = []
-        size = 0
-        while self._waiting:
-            if group and size + self._waiting[0].size > MAX_GROUP_BYTES:
-                break
-            waiting = self._waiting.popleft()
-            self._waiting_bytes -= waiting.size
-            if not waiting.receipt.done():
-                group.append(waiting)
-                size += waiting.size
-        return group
+        await self._commits.run()
 
 
-def fail(group: Iterable[Waiting], error: LumetryError) -> None:
-    """Tells everyone who still waits that nothing of theirs was accepted."""
-    for waiting in group:
-        if not waiting.receipt.done():
-            waiting.receipt.set_exception(LumetryError(error.reason, error.message, faults=error.faults, **error.metadata))
+def size_of(submission: Submission) -> int:
+    """Its packed bytes."""
+    return sum(len(part.frame) for _, part in submission.parts)
