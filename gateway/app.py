@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -18,8 +18,10 @@ from gateway.config import Config, split_address
 from gateway.contracts.logs.family import build_family as build_logs
 from gateway.contracts.lumetry.family import build_family as build_lumetry
 from gateway.contracts.monitoring.family import build_family as build_monitoring
+from gateway.contracts.monitoring.pings import PingSender
+from gateway.contracts.monitoring.status_public import PublicPage
 from gateway.contracts.workspace.family import build_family as build_workspace
-from gateway.openapi.documents import build_documents
+from gateway.openapi.documents import Documents
 from gateway.transcode.channel import open_core
 from gateway.transcode.credentials import adopt_request_id
 from gateway.transcode.failures import Failure
@@ -47,8 +49,9 @@ class Services:
     config: Config
     ingestor: Ingestor
     figures: Figures
-    documents: Mapping[str, bytes]
-    """The OpenAPI documents by the name of their family, and of all."""
+    documents: Documents
+    status_page: PublicPage
+    pings: PingSender = field(default_factory=PingSender)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the gateway drains: endless answers end."""
 
@@ -68,7 +71,9 @@ async def running(config: Config) -> AsyncIterator[str]:
         stack.push_async_callback(ingestor.drain)
         figures = Figures()
         families = build_families(config)
-        services = Services(config, ingestor, figures, build_documents(families))
+        status_page = PublicPage(core)
+        stack.push_async_callback(status_page.close)
+        services = Services(config, ingestor, figures, Documents(families), status_page)
         handler = Handler(families, core, services, figures, config.trusted_proxies)
 
         def refuse(failure: Failure) -> web.Response:
@@ -90,6 +95,7 @@ async def running(config: Config) -> AsyncIterator[str]:
         )
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
+        stack.callback(status_page.hub.end_readers)
         stack.callback(services.closing.set)
         host, port = split_address(config.http)
         site = web.TCPSite(runner, host, port, backlog=BACKLOG)

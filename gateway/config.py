@@ -28,6 +28,8 @@ class Config:
     organisation_name: str = "Lumetry"
     max_body_bytes: int = 1_048_576
     """Largest body of the `monitoring` family, whose contract names the setting."""
+    cors_origins: Sequence[str] = ()
+    """Origins whose pages may read answers of the `monitoring` family; `*`: all."""
     logs_require_https: bool = False
     logs_max_batch: int = 1_000
     logs_max_body_bytes: int = 134_217_728
@@ -74,6 +76,14 @@ def read_networks(text: str) -> Sequence[IPv4Network | IPv6Network]:
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
 
 
+def read_origins(text: str) -> Sequence[str]:
+    """Origins, separated by commas."""
+    origins = tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())
+    if any(origin != "*" and not origin.startswith(("http://", "https://")) for origin in origins):
+        raise ValueError(text)
+    return origins
+
+
 def read_environment(text: str) -> bool:
     """Whether the deployment is for production."""
     if text not in ("production", "development", "test"):
@@ -100,6 +110,7 @@ SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "is_production": ("LUMETRY_ENV", read_environment),
     "organisation_name": ("LUMETRY_ORGANISATION_NAME", str),
     "max_body_bytes": ("LUMETRY_MAX_BODY_SIZE", read_size),
+    "cors_origins": ("LUMETRY_CORS_ORIGINS", read_origins),
     "logs_require_https": ("LUMETRY_LOGS_REQUIRE_HTTPS", read_switch),
     "logs_max_batch": ("LUMETRY_LOGS_MAX_BATCH", read_size),
     "logs_max_body_bytes": ("LUMETRY_LOGS_MAX_BODY_BYTES", read_size),

@@ -5,9 +5,13 @@ import fcntl
 import gc
 import json
 import os
+import secrets
 import signal
 import sys
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
+from datetime import timedelta
+from importlib.metadata import version
 from ipaddress import ip_address
 
 import structlog
@@ -23,15 +27,26 @@ from lumetry_core.access.vault import KeyFileError, open_vault
 from lumetry_core.access.worker import CredentialKeeper
 from lumetry_core.alerts.worker import OperationsKeeper
 from lumetry_core.bootstrap import bootstrap_deployment
+from lumetry_core.certificates.checking import CertificateChecker
+from lumetry_core.certificates.model import CHANNEL as CERTIFICATES_CHANNEL
+from lumetry_core.certificates.trust import TrustStore
+from lumetry_core.certificates.worker import CertificateScheduler
 from lumetry_core.config import Config
-from lumetry_core.containers.detection import RuntimeDetector
-from lumetry_core.containers.engine import ask_version
+from lumetry_core.containers.connecting import connect
+from lumetry_core.containers.runtime import RuntimeLink
+from lumetry_core.containers.watching import Watcher
+from lumetry_core.containers.worker import ContainerKeeper
+from lumetry_core.endpoints.sealing import Rules as EndpointRules
+from lumetry_core.endpoints.sightings import Sightings
+from lumetry_core.endpoints.worker import CertificateWatcher, EndpointChecker, EndpointKeeper
 from lumetry_core.evaluation.compound_worker import CompoundJudge
 from lumetry_core.evaluation.fleet_worker import FleetTicker
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.external.service.appender import Appender as ExternalAppender
 from lumetry_core.external.worker import ExternalProcessor
+from lumetry_core.heartbeats.service.appender import PingAppender
+from lumetry_core.heartbeats.worker import HeartbeatKeeper
 from lumetry_core.incidents.worker import Correlator, IncidentKeeper
 from lumetry_core.logs.service.appender import Appender as LogAppender
 from lumetry_core.logs.worker import LogKeeper, LogSealer
@@ -42,10 +57,16 @@ from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.worker import Maintainer, NoteKeeper, Sealer
 from lumetry_core.migrations.revision import newest_revision, read_revision
 from lumetry_core.notifications.delivering import Deliverer
+from lumetry_core.notifications.destination_sender import DestinationSender
+from lumetry_core.notifications.dispatching import Dispatcher
+from lumetry_core.notifications.mailer import Mailer, MailSettings
 from lumetry_core.notifications.sealing import build_fallback
 from lumetry_core.notifications.sender import Sender
 from lumetry_core.notifications.service.integrations import Rules as IntegrationRules
-from lumetry_core.notifications.worker import DeliveryKeeper, Router
+from lumetry_core.notifications.worker import Announcer, DeliveryKeeper, Router
+from lumetry_core.resources.service.upkeep import retention_of
+from lumetry_core.resources.worker import ResourceKeeper, Sampler
+from lumetry_core.runtime.addresses import OwnPorts
 from lumetry_core.runtime.clock import Clock, SystemClock
 from lumetry_core.runtime.database import Transaction, open_database
 from lumetry_core.runtime.errors import LumetryError
@@ -56,6 +77,12 @@ from lumetry_core.runtime.queue import Wakeups, work
 from lumetry_core.runtime.server import build_server, read_accesses
 from lumetry_core.runtime.status import Inspect, Measure, StatusServicer
 from lumetry_core.services import Parts, build_services
+from lumetry_core.statuspages.service.organization import PublicOrganization
+from lumetry_core.statuspages.worker import StatusKeeper
+from lumetry_core.updates.model import CHANNEL as UPDATES_CHANNEL
+from lumetry_core.updates.registry import Registries
+from lumetry_core.updates.worker import Scanner
+from lumetry_core.uptime.worker import UptimeKeeper
 
 log = structlog.get_logger(__name__)
 
@@ -122,21 +149,58 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         appender = Appender(database, clock, config.metrics, partition_count, recent)
         log_appender = LogAppender(database, clock)
         external_appender = ExternalAppender(database, clock)
+        ping_appender = PingAppender(database, clock)
+        kept_checks = timedelta(days=config.retention.checks_days)
+        resources_kept = retention_of(config.retention.raw_days, config.retention.rollup_days)
         desk = LoginDesk(database, clock, config.auth, config.rate)
         progress = Progress()
         evaluator = Evaluator(database, owner, config.evaluator, progress, recent)
         stack.push_async_callback(give_back, evaluator)
+        runtime = RuntimeLink()
         status = StatusServicer(database, clock, build_inspect(clock))
 
         provider = OpenidProvider(config.oidc, clock)
         stack.push_async_callback(provider.close)
         oidc_desk = OidcDesk(database, clock, config.auth, config.rate, config.oidc, provider, config.effective_base_url)
-        outbound = OutboundClient(config.webhook_policy)
+        own_ports = OwnPorts()
+        webhook_policy = replace(config.webhook_policy, own_ports=own_ports)
+        check_policy = replace(config.check_policy, own_ports=own_ports)
+        outbound = OutboundClient(webhook_policy)
         stack.push_async_callback(outbound.close)
         sender = Sender(outbound, vault)
-        fallback = build_fallback(config.alerting.fallback_target, config.webhook_policy, vault)
+        fallback = build_fallback(config.alerting.fallback_target, webhook_policy, vault)
         deliverer = Deliverer(database, clock, owner, sender, fallback)
+        mail = MailSettings(
+            config.monitoring.smtp_host,
+            config.monitoring.smtp_port,
+            config.monitoring.smtp_username,
+            config.monitoring.smtp_password,
+            config.monitoring.smtp_from,
+            config.monitoring.smtp_require_tls,
+        )
+        destination_sender = DestinationSender(outbound, vault, Mailer(mail))
+        dispatcher = Dispatcher(database, clock, owner, destination_sender)
         router = Router(database, owner, fallback, deliverer)
+        certificate_checker = CertificateChecker(check_policy, TrustStore(), clock)
+        certificates = CertificateScheduler(database, certificate_checker, wakeups, config.retention.checks_days)
+        stack.push_async_callback(certificates.close)
+        endpoint_rules = EndpointRules(vault, check_policy)
+        watcher = Watcher(database, clock, owner, config.containers, connect, runtime, endpoint_rules)
+        stack.push_async_callback(watcher.release)
+        sightings = Sightings(asyncio.get_running_loop().time)
+        endpoint_checker = EndpointChecker(
+            database, clock, wakeups, vault, check_policy, version("lumetry"), sightings, secrets.SystemRandom().random
+        )
+        certificate_watcher = CertificateWatcher(database, clock, sightings, certificate_checker.check)
+        scanner = Scanner(
+            database,
+            clock,
+            owner,
+            runtime,
+            lambda: Registries(check_policy, clock.now),
+            timedelta(seconds=config.monitoring.update_interval_seconds),
+            kept_checks,
+        )
         services = build_services(
             Parts(
                 config=config,
@@ -149,11 +213,15 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 appender=appender,
                 log_appender=log_appender,
                 external_appender=external_appender,
+                ping_appender=ping_appender,
                 progress=progress,
-                detector=RuntimeDetector(config.containers, ask_version),
-                integration_rules=IntegrationRules(vault, config.webhook_policy),
+                runtime=runtime,
+                integration_rules=IntegrationRules(vault, webhook_policy),
+                certificate_checker=certificate_checker,
+                endpoint_rules=endpoint_rules,
                 fallback=fallback,
                 sender=sender,
+                destination_sender=destination_sender,
                 status=status,
             )
         )
@@ -164,6 +232,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
             log.warning("DISABLE_RATE_LIMIT is ignored in production")
         server = build_server(config.grpc, services, accesses, authenticator, reflect=reflects(config), limiter=limiter)
         await server.server.start()
+        own_ports.add(config.grpc.rpartition(":")[0], server.port)
         stack.push_async_callback(server.server.stop, DRAIN_SECONDS)
 
         async with asyncio.TaskGroup() as group:
@@ -174,21 +243,46 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("notes", NoteKeeper(appender.forget_notes).tick, CATALOG_CHANNEL, 3600.0),
                 ("operations", OperationsKeeper(database).tick, "operations", 1.0),
                 ("external", ExternalProcessor(database, external_appender.is_pressed).tick, "external", 0.3),
+                ("endpoint-keeper", EndpointKeeper(database, config.retention.checks_days).tick, "endpoint-keeper", 60.0),
+                ("heartbeats", HeartbeatKeeper(database, kept_checks, asyncio.get_running_loop().time).tick, "heartbeats", 1.0),
                 ("correlator", Correlator(database, config.organization_defaults).tick, "correlation", 2.0),
                 ("incidents", IncidentKeeper(database, config.organization_defaults, config.incident_retention).tick, "incidents", 5.0),
                 ("router", router.tick, "routing", 2.0),
                 ("router-due", router.tick_due, "routing-due", 0.2),
                 ("delivery-keeper", DeliveryKeeper(database, config.incident_retention.alerts).tick, "delivery-keeper", 60.0),
                 ("deliverer", deliverer.tick, "deliveries", 1.0),
+                ("dispatcher", dispatcher.tick, "dispatches", 0.5),
+                ("announcer", Announcer(database).tick, "webhooks", 2.0),
+                ("certificates", certificates.tick, CERTIFICATES_CHANNEL, 1.0),
                 ("sealer", Sealer(database, owner, config.metrics).tick, "sealer", 5.0),
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
                 ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 5.0),
                 ("rates", limiter.tick, "rates", 1.0),
                 ("log-sealer", LogSealer(database).tick, "log-sealer", 2.0),
+                (
+                    "status-keeper",
+                    StatusKeeper(database, PublicOrganization(config.monitoring.status_organization)).tick,
+                    "statuspages",
+                    0.5,
+                ),
+                ("uptime-keeper", UptimeKeeper(database, timedelta(days=config.retention.rollup_days)).tick, "uptime-keeper", 60.0),
+                ("updates", scanner.tick, UPDATES_CHANNEL, 1.0),
+                ("resources", Sampler(database, clock, runtime).tick, "resources", 1.0),
+                ("resource-keeper", ResourceKeeper(database, resources_kept).tick, "resource-keeper", 60.0),
+                (
+                    "containers",
+                    ContainerKeeper(
+                        database, runtime, endpoint_rules, config.monitoring.container_down_after_seconds, config.retention.transitions_days
+                    ).tick,
+                    "containers",
+                    5.0,
+                ),
                 ("log-keeper", LogKeeper(database, config.logs.of_area()).tick, "log-keeper", 60.0),
             )
             aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()
-            agents = (appender.run(), log_appender.run(), external_appender.run(), deliverer.run(), aside)
+            appenders = (appender.run(), log_appender.run(), external_appender.run(), ping_appender.run())
+            watchers = (watcher.run(), endpoint_checker.run(), certificate_watcher.run())
+            agents = (*appenders, *watchers, deliverer.run(), dispatcher.run(), aside)
             workers = [group.create_task(run) for run in agents]
             workers += [group.create_task(work(name, tick, wakeups, clock, channel, idle)) for name, tick, channel, idle in ticks]
             await server.set_serving(serving=True)

@@ -12,6 +12,7 @@ import click
 
 from lumetry_core import __version__
 from lumetry_core.config import Config, ConfigError, describe, load
+from lumetry_core.importing.command import import_group
 from lumetry_core.shell.alerts import alerts
 from lumetry_core.shell.incidents import incidents
 
@@ -63,6 +64,7 @@ def main() -> None:
 
 main.add_command(alerts)
 main.add_command(incidents)
+main.add_command(import_group)
 
 
 @main.command()

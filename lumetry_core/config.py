@@ -27,9 +27,10 @@ from lumetry_core.config_sections import (
     IncidentsSection,
     IngestSection,
     LogsSection,
+    MonitoringSection,
     RetentionSection,
 )
-from lumetry_core.containers.model import RuntimeSettings, read_settings
+from lumetry_core.containers.places import RuntimeSettings, read_settings
 from lumetry_core.evaluation.model import Settings as EvaluationSettings
 from lumetry_core.incidents.model import Retention as IncidentRetention
 from lumetry_core.metrics.settings import Settings as MetricSettings
@@ -39,7 +40,7 @@ from lumetry_core.runtime.addresses import GLOBAL_ONLY, PRIVATE_TOO, Policy
 PREFIX = "LUMETRY_"
 VARIABLE_OF = {"disable_rate_limit": "DISABLE_RATE_LIMIT"}
 """Variables without the prefix, as the contract has them (workspace 1.9)."""
-SECRET_FIELDS = frozenset({"admin_password", "client_secret", "database_url", "fallback_target"})
+SECRET_FIELDS = frozenset({"admin_password", "client_secret", "database_url", "fallback_target", "http_proxy", "smtp_password"})
 MASK = "•••"
 
 
@@ -83,6 +84,7 @@ class Config:
     incidents: IncidentsSection = field(default_factory=IncidentsSection)
     ingest: IngestSection = field(default_factory=IngestSection)
     logs: LogsSection = field(default_factory=LogsSection)
+    monitoring: MonitoringSection = field(default_factory=MonitoringSection)
     oidc: OidcSettings = field(default_factory=OidcSettings)
     containers: RuntimeSettings = field(default_factory=RuntimeSettings)
     rate: RateSettings = field(default_factory=RateSettings)
@@ -102,6 +104,11 @@ class Config:
     def webhook_policy(self) -> Policy:
         """Where notifications may go."""
         return PRIVATE_TOO if self.allow_private_webhooks else GLOBAL_ONLY
+
+    @property
+    def check_policy(self) -> Policy:
+        """Where checks of endpoints, certificates and registries may go (contract monitoring 13.4)."""
+        return Policy(allows_private=self.monitoring.check_allow_private, allows_plain=True)
 
     @property
     def is_production(self) -> bool:
@@ -222,7 +229,7 @@ def read_section(name: str, kind: Callable[..., Any], environ: Mapping[str, str]
         table = {}
     values = {}
     for key, value_kind in get_type_hints(kind).items():
-        value = read_value(key, value_kind, environ.get(f"{PREFIX}{name}_{key}".upper()), table.pop(key, None), faults, name)
+        value = read_value(key, value_kind, environ.get(variable_of(name, key)), table.pop(key, None), faults, name)
         if value is not None:
             values[key] = value
     faults.extend(f"{name}.{key}: unknown" for key in table)
@@ -231,6 +238,11 @@ def read_section(name: str, kind: Callable[..., Any], environ: Mapping[str, str]
     except ValueError as error:
         faults.append(f"{name}: {error}")
         return kind()
+
+
+def variable_of(section: str, key: str) -> str:
+    """The variable of a section's field; those of monitoring stand alone, as the contract has them (monitoring 20)."""
+    return f"{PREFIX}{key}".upper() if section == "monitoring" else f"{PREFIX}{section}_{key}".upper()
 
 
 def read_value(name: str, kind: Any, text: str | None, written: Any, faults: list[str], section: str = "") -> Any:  # noqa: ANN401

@@ -1,6 +1,7 @@
 """The parts of the configuration that no area keeps: their fields are TOML keys and variables, their ranges are those of the contracts."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from lumetry_core.access.settings import SETTINGS
 from lumetry_core.logs.model import Settings as LogSettings
@@ -153,6 +154,61 @@ class LogsSection:
         return LogSettings(self.max_batch, self.retention_days, self.dedupe_seconds)
 
 
+DURATION = re.compile(r"(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,6})s)?", re.ASCII)
+
+
+def read_seconds(text: str, name: str, least: int, most: int) -> int:
+    """Seconds of a duration such as `60s`, `24h` or `1h30m`. Raises ValueError for another text or one that is outside its range."""
+    match = DURATION.fullmatch(text) if text else None
+    if match is None:
+        raise ValueError(f"{name} must be a duration such as 60s, 5m or 24h")
+    hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = hours * 3600 + minutes * 60 + seconds
+    if not least <= total <= most:
+        raise ValueError(f"{name} must be between {least}s and {most}s")
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class MonitoringSection:
+    """Monitors and what is told of them (contract monitoring 20). The variables of this section have no name of a section."""
+
+    container_down_after: str = "60s"
+    """How long a container is down before it alerts."""
+    update_interval: str = "24h"
+    """How often images are looked up."""
+    smtp_host: str = ""
+    """Empty: e-mail cannot be sent."""
+    smtp_port: int = 587
+    smtp_username: str = ""
+    smtp_password: str = field(default="", repr=False)
+    smtp_from: str = "lumetry@localhost"
+    smtp_require_tls: bool = False
+    """Sends nothing where the server offers no encryption."""
+    check_allow_private: bool = True
+    """Whether checks may reach private addresses."""
+    http_proxy: str = ""
+    """Through which deliveries and checks go; empty: directly."""
+    status_organization: str = ""
+    """Slug of the organization whose status page is shown; empty: the first one."""
+
+    def __post_init__(self) -> None:
+        read_seconds(self.container_down_after, "container_down_after", 1, 86_400)
+        read_seconds(self.update_interval, "update_interval", 60, 2_592_000)
+        if not 0 < self.smtp_port < 65536:
+            raise ValueError("smtp_port must be between 1 and 65535")
+
+    @property
+    def container_down_after_seconds(self) -> int:
+        """The same as a number."""
+        return read_seconds(self.container_down_after, "container_down_after", 1, 86_400)
+
+    @property
+    def update_interval_seconds(self) -> int:
+        """The same as a number."""
+        return read_seconds(self.update_interval, "update_interval", 60, 2_592_000)
+
+
 @dataclass(frozen=True, slots=True)
 class RetentionSection:
     """How long things are kept, in days."""
@@ -166,7 +222,16 @@ class RetentionSection:
     alerts_days: int = 400
     """After their end, of alerts and incidents."""
     audit_days: int = 400
+    raw_days: int = 7
+    """Samples of containers' resources, as they were taken."""
+    checks_days: int = 30
+    """Results of checks, pings, executions, deliveries, and records of what is gone."""
+    transitions_days: int = 90
+    """Changes of containers' states."""
+    rollup_days: int = 400
+    """Daily uptime and daily resource figures."""
 
     def __post_init__(self) -> None:
         require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "violations_days", "alerts_days", "audit_days")
+        require_at_least(self, 1, "raw_days", "checks_days", "transitions_days", "rollup_days")
         require_at_least(self, 0, "max_point_bytes")

@@ -20,17 +20,23 @@ from lumetry.alerts.v1 import (
     alert_service_pb2_grpc,
     impact_service_pb2_grpc,
     maintenance_service_pb2_grpc,
+    monitored_alert_service_pb2_grpc,
+    silence_rule_service_pb2_grpc,
     silence_service_pb2_grpc,
 )
 from lumetry.baselines.v1 import baseline_profile_service_pb2_grpc, exclusion_service_pb2_grpc
+from lumetry.certificates.v1 import certificate_service_pb2_grpc
 from lumetry.collectors.v1 import collector_service_pb2_grpc
-from lumetry.containers.v1 import runtime_service_pb2_grpc
+from lumetry.containers.v1 import container_log_service_pb2_grpc, container_service_pb2_grpc, runtime_service_pb2_grpc
+from lumetry.endpoints.v1 import endpoint_service_pb2_grpc
 from lumetry.evaluation.v1 import evaluation_service_pb2_grpc, fleet_service_pb2_grpc
 from lumetry.external.v1 import (
     external_alert_service_pb2_grpc,
     external_definition_service_pb2_grpc,
     external_source_service_pb2_grpc,
 )
+from lumetry.feed.v1 import feed_service_pb2_grpc
+from lumetry.heartbeats.v1 import heartbeat_service_pb2_grpc, ping_service_pb2_grpc
 from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc, problem_candidate_service_pb2_grpc
 from lumetry.logs.v1 import log_ingestion_service_pb2_grpc, log_key_service_pb2_grpc, log_service_pb2_grpc
 from lumetry.metrics.v1 import (
@@ -39,12 +45,21 @@ from lumetry.metrics.v1 import (
     metric_definition_service_pb2_grpc,
     metric_service_pb2_grpc,
 )
-from lumetry.notifications.v1 import delivery_service_pb2_grpc, integration_service_pb2_grpc, profile_service_pb2_grpc
+from lumetry.notifications.v1 import (
+    channel_service_pb2_grpc,
+    delivery_service_pb2_grpc,
+    integration_service_pb2_grpc,
+    profile_service_pb2_grpc,
+    webhook_service_pb2_grpc,
+)
 from lumetry.projects.v1 import project_service_pb2_grpc
 from lumetry.replay.v1 import replay_service_pb2_grpc
+from lumetry.resources.v1 import resource_service_pb2_grpc
 from lumetry.rules.v1 import rule_service_pb2_grpc
 from lumetry.runtime.v1 import status_service_pb2_grpc
+from lumetry.statuspages.v1 import status_admin_service_pb2_grpc, status_page_service_pb2_grpc
 from lumetry.topology.v1 import topology_service_pb2_grpc
+from lumetry.updates.v1 import update_service_pb2_grpc
 from lumetry.violations.v1 import violation_service_pb2_grpc
 from lumetry_core.access.rpc.access import AccessServicer
 from lumetry_core.access.rpc.api_tokens import ApiTokenServicer
@@ -60,20 +75,35 @@ from lumetry_core.access.service.oidc import OidcDesk
 from lumetry_core.alerts.rpc.alerts import AlertServicer, encode_alert, encode_system_alert
 from lumetry_core.alerts.rpc.impact import ImpactServicer
 from lumetry_core.alerts.rpc.maintenance import MaintenanceServicer
+from lumetry_core.alerts.rpc.monitored import MonitoredAlertServicer, SilenceRuleServicer
 from lumetry_core.alerts.rpc.silences import SilenceServicer
 from lumetry_core.baselines.rpc.exclusions import ExclusionServicer
 from lumetry_core.baselines.rpc.profiles import BaselineProfileServicer
 from lumetry_core.baselines.service.profiles import claim_profile, find_profile
+from lumetry_core.certificates.checking import CertificateChecker
+from lumetry_core.certificates.rpc import CertificateServicer
+from lumetry_core.certificates.service.reading import count_certificates
 from lumetry_core.collectors.rpc import CollectorServicer
 from lumetry_core.config import Config
-from lumetry_core.containers.detection import RuntimeDetector
-from lumetry_core.containers.rpc import RuntimeServicer
+from lumetry_core.containers.rpc.containers import ContainerServicer
+from lumetry_core.containers.rpc.logs import ContainerLogServicer
+from lumetry_core.containers.rpc.runtime import RuntimeServicer
+from lumetry_core.containers.runtime import RuntimeLink
+from lumetry_core.containers.service.reading import find_containers
+from lumetry_core.endpoints.rpc.endpoints import EndpointServicer
+from lumetry_core.endpoints.sealing import Rules as EndpointRules
+from lumetry_core.endpoints.service.reading import count_endpoints
 from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.rpc import EvaluationServicer, FleetServicer
 from lumetry_core.external.rpc.alerts import ExternalAlertServicer
 from lumetry_core.external.rpc.definitions import ExternalDefinitionServicer
 from lumetry_core.external.rpc.sources import ExternalSourceServicer
 from lumetry_core.external.service.appender import Appender as ExternalAppender
+from lumetry_core.feed.rpc import FeedServicer
+from lumetry_core.heartbeats.rpc.heartbeats import HeartbeatServicer
+from lumetry_core.heartbeats.rpc.pings import PingServicer
+from lumetry_core.heartbeats.service.appender import PingAppender
+from lumetry_core.heartbeats.service.reading import count_heartbeats
 from lumetry_core.incidents.rpc.candidates import ProblemCandidateServicer
 from lumetry_core.incidents.rpc.events import EventServicer
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
@@ -86,25 +116,35 @@ from lumetry_core.metrics.rpc.catalog import MetricServicer
 from lumetry_core.metrics.rpc.definitions import MetricDefinitionServicer
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.notifications.dispatching import SendsDispatches
 from lumetry_core.notifications.model import Integration
+from lumetry_core.notifications.rpc.channels import ChannelServicer
 from lumetry_core.notifications.rpc.deliveries import DeliveryServicer
 from lumetry_core.notifications.rpc.integrations import IntegrationServicer
 from lumetry_core.notifications.rpc.profiles import AlertingProfileServicer
+from lumetry_core.notifications.rpc.webhooks import WebhookServicer
 from lumetry_core.notifications.sender import Sender
 from lumetry_core.notifications.service.integrations import Rules as IntegrationRules
 from lumetry_core.notifications.service.profiles import knows_profile
+from lumetry_core.producers import require_producers
 from lumetry_core.projects.rpc import ProjectServicer
 from lumetry_core.replay.rpc import ReplayServicer
 from lumetry_core.replay.settings import Settings as ReplaySettings
+from lumetry_core.resources.rpc import ResourceServicer
 from lumetry_core.rules.rpc import RuleServicer, decode_draft
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.queue import Wakeups
 from lumetry_core.runtime.server import read_accesses
 from lumetry_core.runtime.status import StatusServicer
+from lumetry_core.statuspages.rpc.admin import StatusAdminServicer
+from lumetry_core.statuspages.rpc.page import StatusPageServicer
+from lumetry_core.statuspages.service.components import count_status_components
+from lumetry_core.statuspages.service.organization import PublicOrganization
 from lumetry_core.topology.rpc.messages import encode_node, encode_path_node
 from lumetry_core.topology.rpc.topology import TopologyServicer
 from lumetry_core.topology.service.nodes import find_all_node_names, find_node_names
+from lumetry_core.updates.rpc import UpdateServicer
 from lumetry_core.violations.rpc import ViolationServicer, encode_violation
 
 Service = tuple[Callable[[Any, Any], None], Any]
@@ -128,16 +168,21 @@ class Parts:
     appender: Appender
     log_appender: LogAppender
     external_appender: ExternalAppender
+    ping_appender: PingAppender
     progress: Progress
-    detector: RuntimeDetector
+    runtime: RuntimeLink
     integration_rules: IntegrationRules
+    certificate_checker: CertificateChecker
+    endpoint_rules: EndpointRules
     fallback: Integration | None
     sender: Sender
+    destination_sender: SendsDispatches
     status: StatusServicer
 
 
 def build_services(parts: Parts) -> dict[str, Service]:
-    """All services; the one that answers who may call the others comes last."""
+    """All services; the one that answers who may call the others comes last. Raises RuntimeError when an event has no producer."""
+    require_producers()
     config, database, clock, authenticator = parts.config, parts.database, parts.clock, parts.authenticator
     services: dict[str, Service] = {
         "lumetry.runtime.v1.StatusService": (status_service_pb2_grpc.add_StatusServiceServicer_to_server, parts.status),
@@ -275,9 +320,29 @@ def build_services(parts: Parts) -> dict[str, Service]:
             event_service_pb2_grpc.add_EventServiceServicer_to_server,
             EventServicer(database, clock, parts.wakeups, authenticator, ENCODERS),
         ),
+        "lumetry.alerts.v1.MonitoredAlertService": (
+            monitored_alert_service_pb2_grpc.add_MonitoredAlertServiceServicer_to_server,
+            MonitoredAlertServicer(database, clock),
+        ),
+        "lumetry.alerts.v1.SilenceRuleService": (
+            silence_rule_service_pb2_grpc.add_SilenceRuleServiceServicer_to_server,
+            SilenceRuleServicer(database, clock),
+        ),
+        "lumetry.feed.v1.FeedService": (
+            feed_service_pb2_grpc.add_FeedServiceServicer_to_server,
+            FeedServicer(database, clock, parts.wakeups),
+        ),
         "lumetry.notifications.v1.DeliveryService": (
             delivery_service_pb2_grpc.add_DeliveryServiceServicer_to_server,
             DeliveryServicer(database),
+        ),
+        "lumetry.notifications.v1.ChannelService": (
+            channel_service_pb2_grpc.add_ChannelServiceServicer_to_server,
+            ChannelServicer(database, clock, parts.integration_rules, parts.destination_sender),
+        ),
+        "lumetry.notifications.v1.WebhookService": (
+            webhook_service_pb2_grpc.add_WebhookServiceServicer_to_server,
+            WebhookServicer(database, clock, parts.integration_rules, parts.destination_sender),
         ),
         "lumetry.notifications.v1.IntegrationService": (
             integration_service_pb2_grpc.add_IntegrationServiceServicer_to_server,
@@ -291,11 +356,60 @@ def build_services(parts: Parts) -> dict[str, Service]:
             collector_service_pb2_grpc.add_CollectorServiceServicer_to_server,
             CollectorServicer(database, clock),
         ),
+        "lumetry.heartbeats.v1.HeartbeatService": (
+            heartbeat_service_pb2_grpc.add_HeartbeatServiceServicer_to_server,
+            HeartbeatServicer(database, clock, config.base_url),
+        ),
+        "lumetry.heartbeats.v1.PingService": (
+            ping_service_pb2_grpc.add_PingServiceServicer_to_server,
+            PingServicer(parts.ping_appender),
+        ),
+        "lumetry.containers.v1.ContainerService": (
+            container_service_pb2_grpc.add_ContainerServiceServicer_to_server,
+            ContainerServicer(database, clock, config.retention.transitions_days, parts.runtime),
+        ),
+        "lumetry.containers.v1.ContainerLogService": (
+            container_log_service_pb2_grpc.add_ContainerLogServiceServicer_to_server,
+            ContainerLogServicer(database, clock, parts.runtime),
+        ),
+        "lumetry.resources.v1.ResourceService": (
+            resource_service_pb2_grpc.add_ResourceServiceServicer_to_server,
+            ResourceServicer(database, clock, parts.runtime, config.data_dir),
+        ),
         "lumetry.containers.v1.RuntimeService": (
             runtime_service_pb2_grpc.add_RuntimeServiceServicer_to_server,
-            RuntimeServicer(database, clock, parts.detector, {}),
+            RuntimeServicer(
+                database,
+                parts.runtime,
+                {
+                    "endpoints": count_endpoints,
+                    "certificates": count_certificates,
+                    "heartbeats": count_heartbeats,
+                    "status_components": count_status_components,
+                },
+            ),
+        ),
+        "lumetry.endpoints.v1.EndpointService": (
+            endpoint_service_pb2_grpc.add_EndpointServiceServicer_to_server,
+            EndpointServicer(database, clock, parts.endpoint_rules, config.retention.checks_days, find_containers),
+        ),
+        "lumetry.certificates.v1.CertificateService": (
+            certificate_service_pb2_grpc.add_CertificateServiceServicer_to_server,
+            CertificateServicer(database, clock, parts.certificate_checker),
+        ),
+        "lumetry.statuspages.v1.StatusAdminService": (
+            status_admin_service_pb2_grpc.add_StatusAdminServiceServicer_to_server,
+            StatusAdminServicer(database, clock),
+        ),
+        "lumetry.statuspages.v1.StatusPageService": (
+            status_page_service_pb2_grpc.add_StatusPageServiceServicer_to_server,
+            StatusPageServicer(database, clock, parts.wakeups, PublicOrganization(config.monitoring.status_organization)),
         ),
     }
+    services["lumetry.updates.v1.UpdateService"] = (
+        update_service_pb2_grpc.add_UpdateServiceServicer_to_server,
+        UpdateServicer(database, clock, parts.runtime),
+    )
     name = "lumetry.access.v1.AccessService"
     access = AccessServicer(database, clock, parts.desk, authenticator, read_accesses((name, *services)))
     services[name] = (access_service_pb2_grpc.add_AccessServiceServicer_to_server, access)

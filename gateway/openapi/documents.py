@@ -1,5 +1,6 @@
 """One document per family, and one of all of them in which no name of one family meets a name of another."""
 
+import asyncio
 from collections.abc import Mapping
 from importlib import metadata, resources
 from typing import Any
@@ -15,6 +16,22 @@ TITLE = "Lumetry"
 SCHEMAS = "#/components/schemas/"
 
 examples_decoder = msgspec.json.Decoder(dict[str, Examples])
+
+
+class Documents:
+    """All documents. They are made when one of them is first asked for: that takes megabytes, and many gateways are never asked."""
+
+    def __init__(self, families: Families) -> None:
+        self._families = families
+        self._made: Mapping[str, bytes] = {}
+        self._making = asyncio.Lock()
+
+    async def read(self, name: str) -> bytes:
+        """A document as JSON: of a family by its name, or `WHOLE`. Other requests are served while it is made."""
+        async with self._making:
+            if not self._made:
+                self._made = await asyncio.to_thread(build_documents, self._families)
+        return self._made[name]
 
 
 def build_documents(families: Families) -> Mapping[str, bytes]:

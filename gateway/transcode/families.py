@@ -9,6 +9,7 @@ from aiohttp import web
 from gateway.transcode.bodies import MediaRule, is_json
 from gateway.transcode.channel import Rates
 from gateway.transcode.credentials import read_credential
+from gateway.transcode.cross_origin import NOBODY, CrossOrigin
 from gateway.transcode.failures import Failure, Reason
 from gateway.transcode.openapi import BEARER
 from gateway.transcode.routes import Match, Route, Router, build_router
@@ -67,6 +68,8 @@ class Family:
     """Whether a body that is too large is reported to strangers as well."""
     headers: Callable[[Rates], Mapping[str, str]] = no_headers
     """Of every answer, given what the core said of the caller's rates."""
+    cross_origin: CrossOrigin = NOBODY
+    """Which pages of other origins may read its answers."""
     router: Router = field(init=False)
 
     def __post_init__(self) -> None:

@@ -74,6 +74,9 @@ class Handler:
         label = "unknown"
         raw_path = http.rel_url.raw_path
         family, rates = self.families.of(raw_path), Rates()
+        preflight = family.cross_origin.answer_preflight(http)
+        if preflight is not None:
+            return preflight
         try:
             match = family.find(http.method, raw_path)
             label = match.route.name
@@ -91,7 +94,7 @@ class Handler:
             response = fail(family, internal_failure(), request_id)
         if not response.prepared:
             response.headers["X-Request-Id"] = request_id
-            for name, value in family.headers(rates).items():
+            for name, value in {**family.cross_origin.find_headers(http), **family.headers(rates)}.items():
                 response.headers.setdefault(name, value)  # what the row says of itself stands
         self.figures.requests.labels(label, response.status).inc()
         self.figures.seconds.labels(label).observe(time.perf_counter() - start)

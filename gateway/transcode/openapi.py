@@ -14,6 +14,7 @@ PARAMETER_SCHEMAS: Mapping[str, Mapping[str, object]] = {
     "int": {"type": "integer", "minimum": 1, "maximum": 2**53 - 1},
     "uuid": {"type": "string", "format": "uuid"},
     "key": {"type": "string", "minLength": 1},
+    "rest": {"type": "string", "minLength": 1},
 }
 FAILURES = (("401", "The credential is missing, unknown, expired or revoked."), ("403", "The permission is missing."))
 COMMON_SEGMENTS = ("api", "v1")

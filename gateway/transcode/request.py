@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.transcode.bodies import MediaRule, check_content_type, parse_json
 from gateway.transcode.channel import Core, Rates
 from gateway.transcode.credentials import Metadata
+from gateway.transcode.cross_origin import CrossOrigin
 from gateway.transcode.failures import Failure, Fault, Reason, validation_failure
 from gateway.transcode.reading import read_body, read_query
 
@@ -42,6 +43,10 @@ class Manners(Protocol):
     @property
     def bad_id(self) -> Reason:
         """How an identity of the wrong form in the path fails."""
+
+    @property
+    def cross_origin(self) -> CrossOrigin:
+        """Which pages of other origins may read answers."""
 
     @property
     def size_outranks_credential(self) -> bool:

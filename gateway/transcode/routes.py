@@ -21,6 +21,8 @@ Handle = Callable[[Request], Awaitable[web.StreamResponse]]
 
 NOTHING: Mapping[str, str] = {}
 PLACEHOLDER = re.compile(r"\{(\w+):(\w+)\}")
+REST = re.compile(r"\{\w+:rest\}")
+"""Takes what is left of the path, slashes included; only at the end of a row's path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +34,7 @@ class Route:
 
     method: str
     path: str
-    """Placeholders carry their kind: `{id:int}`, `{id:key}`."""
+    """Placeholders carry their kind: `{id:int}`, `{id:key}`, at the end also `{id:rest}`."""
     heading: str
     """The heading in the family's document that describes it."""
     rpc: Rpc | None = None
@@ -87,6 +89,8 @@ class Router:
 
     literal: dict[str, dict[str, Route]] = field(default_factory=dict)
     patterns: dict[int, list[tuple[tuple[str, ...], dict[str, Route]]]] = field(default_factory=dict)
+    rests: list[tuple[tuple[str, ...], dict[str, Route]]] = field(default_factory=list)
+    """Those whose last placeholder takes the rest of a path; the rows of its own length win over them."""
 
     def find(self, method: str, raw_path: str) -> Match:
         """Finds a row; HEAD finds the row of GET.
@@ -110,6 +114,10 @@ class Router:
         for pattern, methods in self.patterns.get(len(segments), ()):
             values = match_segments(pattern, segments)
             if values is not None:
+                return methods, values
+        for pattern, methods in self.rests:
+            fixed = len(pattern) - 1
+            if len(segments) > fixed and (values := match_segments(pattern, (*segments[:fixed], "/".join(segments[fixed:])))) is not None:
                 return methods, values
         raise Failure(Reason.ROUTE_NOT_FOUND, "No such route.")
 
@@ -141,6 +149,9 @@ def build_router(routes: Iterable[Route]) -> Router:
     for path, methods in paths.items():
         if PLACEHOLDER.search(path):
             pattern = tuple(path.split("/"))
+            if REST.fullmatch(pattern[-1]):
+                router.rests.append((pattern, methods))
+                continue
             router.patterns.setdefault(len(pattern), []).append((pattern, methods))
         else:
             router.literal[path] = methods

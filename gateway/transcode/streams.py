@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -17,6 +18,7 @@ class EventStream:
     """One client's stream. Nothing waits here: a slow client slows the reading from the core, which ends the stream at its own bound."""
 
     response: web.StreamResponse
+    comment: str = "keep-alive"
 
     async def send(self, event: str, data: str, *, event_id: int | None = None) -> None:
         """Sends an event; line ends in its fields turn into spaces, so that no field can forge another."""
@@ -27,7 +29,7 @@ class EventStream:
 
     async def keep_alive(self) -> None:
         """Sends a comment."""
-        await self._write(": keep-alive\n\n")
+        await self._write(f": {self.comment}\n\n")
 
     async def _write(self, text: str) -> None:
         async with asyncio.timeout(WRITE_SECONDS):
@@ -39,14 +41,37 @@ def one_line(text: str) -> str:
     return text.replace("\r", " ").replace("\n", " ")
 
 
-async def open_stream(request: web.BaseRequest, request_id: str) -> EventStream:
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """What a family's contract says of the frame around events."""
+
+    content_type: str = "text/event-stream"
+    cache_control: str = "no-store"
+    retry_ms: int = RETRY_MS
+    greeting: str = ""
+    """A comment that is sent at once; empty: none."""
+    comment: str = "keep-alive"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+DEFAULT_FRAMING = Framing()
+
+
+async def open_stream(request: web.BaseRequest, request_id: str, framing: Framing = DEFAULT_FRAMING) -> EventStream:
     """Starts the answer and tells the client how long to wait before it comes again."""
     response = web.StreamResponse(
-        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no", "X-Request-Id": request_id}
+        headers={
+            "Content-Type": framing.content_type,
+            "Cache-Control": framing.cache_control,
+            "X-Accel-Buffering": "no",
+            "X-Request-Id": request_id,
+            **framing.headers,
+        }
     )
     await response.prepare(request)
-    stream = EventStream(response)
-    await response.write(f"retry: {RETRY_MS}\n\n".encode())
+    stream = EventStream(response, framing.comment)
+    greeting = f": {framing.greeting}\n\n" if framing.greeting else "\n"
+    await response.write(f"retry: {framing.retry_ms}\n{greeting}".encode())
     return stream
 
 

@@ -4,8 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from lumetry_core.rules.model import Severity
+
+EVENTS = frozenset({"alert.fired", "alert.resolved", "alert.silenced", "alert.acknowledged", "silence.created", "silence.cancelled"})
+"""What the area tells the feed."""
 
 
 class AlertState(StrEnum):
@@ -42,6 +46,7 @@ class CloseCause(StrEnum):
     DETECTOR_CHANGED = "DetectorChanged"
     SOURCE_RESOLVED = "SourceResolved"
     SOURCE_REMOVED = "SourceRemoved"
+    MONITOR_ENDED = "MonitorEnded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,43 +55,49 @@ class Alert:
 
     `start_time` and `end_time` are times of the data that opened and closed it (of the action when a person closed it).
     `last_not_clear_time` is the newest point that was not clear; `first_violation_time` the oldest violation that is part of it.
-    The related service and configuration item, with their names, are those found when it opened. `topology_node_id`, `title` and
-    `description` are None for alerts of metrics; `labels` and all that is external for all but external ones; the monitor for all but
+    The related service and configuration item, with their names, are those found when it opened. `title` and `description` are None
+    for alerts of metrics; `labels` and all that is external for all but external ones; everything from `monitor_source` on for all but
     those of monitors.
     """
 
     id: int
     organization_id: int
-    rule_id: int | None
-    rule_epoch: int
-    metric_key: str | None
-    metric_display_name: str | None
-    dimension_key: str | None
     alert_name: str
     source_kind: SourceKind
     state: AlertState
     severity: Severity
-    alert_level_id: int | None
     trigger_reason: str
-    violation_count: int
     start_time: datetime
-    end_time: datetime | None
-    acknowledge_time: datetime | None
-    incident_id: int | None
-    incident_eligibility: Eligibility | None
-    watch_start_time: datetime | None
-    last_resolved_incident_id: int | None
-    first_violation_time: datetime | None
-    last_not_clear_time: datetime | None
-    close_cause: CloseCause | None
     create_time: datetime
     update_time: datetime
+    rule_id: int | None = None
+    rule_epoch: int = 0
+    metric_key: str | None = None
+    metric_display_name: str | None = None
+    dimension_key: str | None = None
+    alert_level_id: int | None = None
+    violation_count: int = 0
+    end_time: datetime | None = None
+    acknowledge_time: datetime | None = None
+    acknowledged_by: str | None = None
+    """Name of the user, as it was then."""
+    escalate_time: datetime | None = None
+    """When its severity last rose."""
+    incident_id: int | None = None
+    incident_eligibility: Eligibility | None = None
+    watch_start_time: datetime | None = None
+    last_resolved_incident_id: int | None = None
+    first_violation_time: datetime | None = None
+    last_not_clear_time: datetime | None = None
+    close_cause: CloseCause | None = None
     related_service_id: int | None = None
     related_service_name: str | None = None
     related_ci_id: int | None = None
     related_ci_name: str | None = None
     maintenance_window_id: int | None = None
     """The window that covers it now."""
+    silence_id: int | None = None
+    """The silence that matched when it opened, as long as one does that lasted then."""
     topology_node_id: int | None = None
     title: str | None = None
     description: str | None = None
@@ -97,14 +108,34 @@ class Alert:
     external_definition_key: str | None = None
     external_instance_key: str | None = None
     external_occurrence_key: str | None = None
-    monitor_kind: str | None = None
-    monitor_id: str | None = None
-    monitor_name: str | None = None
+    monitor_source: str | None = None
+    """What kind of monitor reported it, such as `endpoint`."""
+    alert_type: str | None = None
+    """What it reported, such as `consecutive_failure`."""
+    entity_type: str | None = None
+    entity_id: int | None = None
+    entity_name: str | None = None
+    """The monitor, with its name as it was then."""
+    subject_type: str | None = None
+    subject_id: int | None = None
+    subject_name: str | None = None
+    """What it correlates by without a node: the container to which the monitor is attached, else the monitor."""
+    details: Mapping[str, Any] | None = None
+    """JSON values of the contract's keys (monitoring 9.3)."""
+    renewal: str | None = None
+    """When another is reported the alert is told again."""
+    channel_names: tuple[str, ...] | None = None
+    """The channels to which its container narrows it."""
 
     @property
     def is_active(self) -> bool:
         """Whether the alert is open or acknowledged."""
         return self.state is not AlertState.CLOSED
+
+    @property
+    def is_silenced(self) -> bool:
+        """Whether a maintenance window or a silence keeps it from being told (contract monitoring 11)."""
+        return self.is_active and (self.maintenance_window_id is not None or self.silence_id is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,47 @@ def replay(*, series: int, days: int, step: int, window_minutes: int, json_file:
     show(run_replay(ReplayOptions(series, days, step, window_minutes), tell), json_file)
 
 
+@bench.command()
+@click.option("--endpoints", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="HTTP endpoints")
+@click.option("--heartbeats", type=click.IntRange(1, 10_000), default=500, show_default=True, help="heartbeats")
+@click.option("--certificates", type=click.IntRange(1, 1000), default=300, show_default=True, help="certificates")
+@click.option("--streams", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="clients of the public event stream")
+@click.option("--seconds", type=click.FloatRange(10, 3600), default=60.0, show_default=True, help="length of the watching")
+@click.option("--interval", type=click.IntRange(5, 3600), default=30, show_default=True, help="seconds between checks of an endpoint")
+@click.option("--ping-seconds", type=click.FloatRange(1, 60), default=5.0, show_default=True, help="length of the pinging")
+@click.option("--connections", type=click.IntRange(1, 256), default=64, show_default=True, help="concurrent senders of pings")
+@database_url
+@json_file
+def monitors(
+    *,
+    endpoints: int,
+    heartbeats: int,
+    certificates: int,
+    streams: int,
+    seconds: float,
+    interval: int,
+    ping_seconds: float,
+    connections: int,
+    database_url: str,
+    json_file: Path | None,
+) -> None:
+    """How punctually and at what cost monitors are watched, pings per second, and what event streams take."""
+    from lumetry_core.bench.monitors import MonitorOptions, run_monitors  # noqa: PLC0415
+
+    options = MonitorOptions(
+        endpoints=endpoints,
+        heartbeats=heartbeats,
+        certificates=certificates,
+        streams=streams,
+        seconds=seconds,
+        interval_seconds=interval,
+        ping_seconds=ping_seconds,
+        connections=connections,
+        database_url=database_url,
+    )
+    measure(run_monitors, options, json_file)
+
+
 def measure(run: Callable[[Options, Callable[[str], None]], Report], options: Options, json_file: Path | None) -> None:
     """Runs a benchmark and shows what it found; when it cannot go on, the command fails with the reason."""
     try:

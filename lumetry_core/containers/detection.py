@@ -1,12 +1,11 @@
-"""Finds the container runtime and remembers for a moment what was found."""
+"""Finds the container runtime."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from lumetry_core.containers.model import (
+from lumetry_core.containers.engine import Engine
+from lumetry_core.containers.places import (
     Candidate,
-    Engine,
     EngineError,
     RuntimeFault,
     RuntimeSettings,
@@ -15,46 +14,38 @@ from lumetry_core.containers.model import (
     most_telling,
 )
 
-REMEMBERED = timedelta(seconds=5)
-
-Ask = Callable[[Candidate], Awaitable[Engine]]
-"""Asks a candidate who it is; raises `EngineError`."""
+Connect = Callable[[Candidate], Awaitable[Engine]]
+"""Connects to a candidate; raises `EngineError`."""
 
 
-class RuntimeDetector:
-    """Answers what the runtime is. Whoever asks while it is being looked for waits for the same answer."""
+async def find_engine(
+    settings: RuntimeSettings, connect: Connect, now: datetime, first_time: datetime | None
+) -> tuple[Engine | None, RuntimeStatus]:
+    """The first place where an engine answers, and what is known of the runtime.
 
-    def __init__(self, settings: RuntimeSettings, ask: Ask) -> None:
-        self._settings = settings
-        self._ask = ask
-        self._looking = asyncio.Lock()
-        self._found: RuntimeStatus | None = None
-        self._look_time: datetime | None = None
-        self._detect_time: datetime | None = None
-
-    async def status(self, now: datetime) -> RuntimeStatus:
-        """What is known of the runtime, at most five seconds old."""
-        async with self._looking:
-            if self._found is None or self._look_time is None or not self._look_time <= now < self._look_time + REMEMBERED:
-                self._found = await self._look(now)
-                self._look_time = now
-            return self._found
-
-    async def _look(self, now: datetime) -> RuntimeStatus:
-        if self._settings.runtime == "none":
-            return RuntimeStatus(None, "", None, RuntimeFault.DISABLED, "LUMETRY_RUNTIME is none.")
-        failures: list[tuple[str, EngineError]] = []
+    Args:
+        settings: Where to look.
+        connect: How to connect.
+        now: The present.
+        first_time: When this process was connected for the first time; None: never yet.
+    """
+    if settings.runtime == "none":
+        return None, RuntimeStatus(None, "", None, RuntimeFault.DISABLED, "LUMETRY_RUNTIME is none.")
+    try:
+        candidates = list_candidates(settings)
+    except EngineError as failure:
+        return None, RuntimeStatus(None, "", first_time, failure.fault, failure.message)
+    failures: list[tuple[Candidate, EngineError]] = []
+    for candidate in candidates:
         try:
-            candidates = list_candidates(self._settings)
+            engine = await connect(candidate)
         except EngineError as failure:
-            return RuntimeStatus(None, "", self._detect_time, failure.fault, failure.message)
-        for candidate in candidates:
-            try:
-                engine = await self._ask(candidate)
-            except EngineError as failure:
-                failures.append((candidate.address, failure))
-                continue
-            self._detect_time = self._detect_time or now
-            return RuntimeStatus(engine, candidate.address, self._detect_time)
-        address, cause = most_telling(failures)
-        return RuntimeStatus(None, address, self._detect_time, cause.fault, cause.message)
+            failures.append((candidate, failure))
+            continue
+        # A file names a cluster, which has an address of its own.
+        address = engine.address if candidate.kubernetes else candidate.address
+        return engine, RuntimeStatus(engine.identity, address, first_time or now, runtime_type=candidate.runtime_type)
+    place, cause = most_telling(failures)
+    if place is None:
+        return None, RuntimeStatus(None, "", first_time, cause.fault, cause.message)
+    return None, RuntimeStatus(None, place.address, first_time, cause.fault, cause.message, place.runtime_type)

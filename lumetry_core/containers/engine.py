@@ -1,116 +1,210 @@
-"""A client of the Docker Engine API, which Podman serves as well. It reads and never changes anything."""
+"""The seam to a container runtime: what Lumetry asks of one, and the words in which it answers. Everything here only reads."""
 
-import grp
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
 
-import aiohttp
-import msgspec
-
-from lumetry_core.containers.model import Candidate, Engine, EngineError, RuntimeFault
-
-TIMEOUT_SECONDS = 2.0
-MAX_ANSWER_BYTES = 256 * 1024
-PODMAN = "Podman Engine"
+from lumetry_core.containers.places import EngineIdentity
 
 
-class Component(msgspec.Struct, rename="pascal"):
-    """A part of the engine."""
+class Stream(StrEnum):
+    """Where a container wrote a line to; a terminal has only one stream."""
 
-    name: str = ""
-
-
-class VersionAnswer(msgspec.Struct, rename="pascal"):
-    """What `GET /version` answers."""
-
-    version: str
-    api_version: str
-    components: list[Component] | None = None
+    STDOUT = "stdout"
+    STDERR = "stderr"
 
 
-version_decoder = msgspec.json.Decoder(VersionAnswer)
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """The host of the engine."""
+
+    cpu_count: int
+    memory_bytes: int
 
 
-async def ask_version(candidate: Candidate, timeout_seconds: float = TIMEOUT_SECONDS) -> Engine:
-    """Asks who is there.
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A container as lists tell it."""
 
-    Raises:
-        EngineError: Nobody who can be used.
+    external_id: str
+    name: str
+    image: str
+    state: str
+    """The engine's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What Kubernetes tells of one that is seen as one container: a controller with its pods."""
+
+    kind: str
+    """Of its controller, for example `Deployment`; `Pod` without one."""
+    namespace: str
+    unit: str
+    """Name of the controller."""
+    pod_count: int
+    """Pods that there are or should be, whichever is more."""
+    ready_count: int
+    container_names: tuple[str, ...] = ()
+    """Of its pods, the one that counts first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A container as it is now, in the engine's words where it has some."""
+
+    external_id: str
+    name: str
+    image: str
+    """As the container was made of it, for example `nginx:1.27`."""
+    image_id: str
+    state: str
+    health: str = ""
+    """`healthy`, `unhealthy` or `starting`; empty without a check."""
+    has_health_check: bool = False
+    exit_code: int | None = None
+    """Of the last run; None while it runs, and before the first."""
+    oom_killed: bool = False
+    error: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    has_terminal: bool = False
+    start_time: datetime | None = None
+    """Last start."""
+    finish_time: datetime | None = None
+    """Last end."""
+    image_digests: Sequence[str] = ()
+    """As registries know its image; who looks at a container asks the engine for them apart."""
+    workload: Workload | None = None
+    """Of Kubernetes alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineEvent:
+    """Something that happened to a container, as the engine told it."""
+
+    action: str
+    """`create`, `start`, `die`, `stop`, `pause`, `unpause`, `destroy`, `rename`, `oom` or `health_status`; others exist.
+
+    `update`: it is not as it was, and a look tells how; what does not tell steps does so.
     """
-    try:
-        async with open_session(candidate, timeout_seconds) as session, session.get("/version", allow_redirects=False) as response:
-            if response.status != 200:
-                raise EngineError(RuntimeFault.UNREACHABLE, f"{candidate.address} answered with status {response.status}.")
-            content = await response.content.read(MAX_ANSWER_BYTES)
-            while not response.content.at_eof() and len(content) < MAX_ANSWER_BYTES:
-                content += await response.content.read(MAX_ANSWER_BYTES - len(content))
-        answer = version_decoder.decode(content)
-    except aiohttp.ClientSSLError as error:
-        raise EngineError(
-            RuntimeFault.TLS_ERROR, f"{candidate.address} and this process do not accept each other's certificates."
-        ) from error
-    except (PermissionError, FileNotFoundError, aiohttp.ClientConnectorError) as error:
-        raise explain(candidate, error) from error
-    except TimeoutError as error:
-        raise EngineError(RuntimeFault.UNREACHABLE, f"{candidate.address} did not answer within {timeout_seconds:g} s.") from error
-    except (aiohttp.ClientError, OSError, msgspec.MsgspecError) as error:
-        raise EngineError(RuntimeFault.UNREACHABLE, f"{candidate.address} does not answer as a container runtime.") from error
-    is_podman = any(component.name == PODMAN for component in answer.components or ())
-    return Engine("podman" if is_podman else "docker", answer.version, answer.api_version)
+    external_id: str
+    name: str
+    time: datetime
+    """By the engine's clock."""
+    exit_code: int | None = None
+    """Of `die`."""
+    health: str = ""
+    """Of `health_status`."""
+    has_ended: bool = False
+    """Of `update`: it ran before and does not now."""
 
 
-@asynccontextmanager
-async def open_session(candidate: Candidate, timeout_seconds: float) -> AsyncIterator[aiohttp.ClientSession]:
-    """A session whose relative addresses are the engine's."""
-    if candidate.socket:
-        connector: aiohttp.BaseConnector = aiohttp.UnixConnector(candidate.socket)
-        base = "http://engine"
-    else:
-        connector = aiohttp.TCPConnector(ssl=build_tls(candidate) if candidate.tls else True)
-        base = f"{'https' if candidate.tls else 'http'}://{candidate.host}:{candidate.port}"
-    timeout = aiohttp.ClientTimeout(total=timeout_seconds)
-    async with aiohttp.ClientSession(base, connector=connector, timeout=timeout) as session:
-        yield session
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """A line that a container wrote, without its line end."""
+
+    text: str
+    stream: Stream
+    time: datetime | None
+    spelled_time: str = ""
+    """As the engine spells it, with all its digits."""
 
 
-def build_tls(candidate: Candidate) -> ssl.SSLContext:
-    """The client's certificate and whom it trusts.
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What a running container has used; everything but memory counts up from its start."""
 
-    Raises:
-        EngineError: The files cannot be used.
+    time: datetime
+    cpu_total_ns: int
+    """CPU time of the container, of all cores."""
+    cpu_system_ns: int
+    """CPU time of the host, of all cores; 0 where the engine does not tell."""
+    online_cpus: int
+    memory_usage: int
+    memory_inactive_file: int
+    """File cache that could be dropped, part of the usage."""
+    memory_limit: int
+    """0 means none."""
+    net_rx_bytes: int
+    net_tx_bytes: int
+    block_read_bytes: int
+    block_write_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that lies on the host."""
+
+    id: str
+    digests: Sequence[str]
+    """As registries know it, for example `docker.io/library/nginx@sha256:…`; none of an image that was built here."""
+    tags: Sequence[str]
+
+
+class RefusedError(Exception):
+    """The engine answered, but not with what was asked for. The message is for people."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+
+
+class Engine(Protocol):
+    """A runtime that is connected.
+
+    Every call raises `EngineError` when the runtime cannot be reached (any more) and `RefusedError` when it answers with a failure.
     """
-    folder = Path(candidate.cert_path)
-    try:
-        context = ssl.create_default_context(cafile=folder / "ca.pem" if candidate.verify else None)
-        if not candidate.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    except (OSError, ssl.SSLError) as error:
-        raise EngineError(RuntimeFault.TLS_ERROR, f"The certificates in {folder} cannot be used.") from error
-    return context
 
+    @property
+    def identity(self) -> EngineIdentity:
+        """Who it is."""
 
-def explain(candidate: Candidate, error: OSError | aiohttp.ClientConnectorError) -> EngineError:
-    """What a connection that was not made means."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    if isinstance(cause, PermissionError):
-        owner = owner_of(candidate.socket)
-        return EngineError(RuntimeFault.PERMISSION_DENIED, f"{candidate.socket} may not be opened; it belongs to {owner}.")
-    if isinstance(cause, FileNotFoundError):
-        return EngineError(RuntimeFault.NOT_FOUND, f"{candidate.address} does not exist.")
-    return EngineError(RuntimeFault.UNREACHABLE, f"Nothing can be reached at {candidate.address}.")
+    @property
+    def address(self) -> str:
+        """Where it is."""
 
+    async def info(self) -> EngineInfo:
+        """The host that containers share."""
 
-def owner_of(path: str) -> str:
-    """The group that owns a socket; the folder above may hide it."""
-    try:
-        number = Path(path).stat().st_gid
-    except OSError:
-        return "a group that cannot be read"
-    try:
-        return f"the group {grp.getgrgid(number).gr_name}"
-    except KeyError:
-        return f"the group {number}"
+    async def list_containers(self) -> Sequence[Listed]:
+        """All containers, those that do not run included."""
+
+    async def inspect(self, external_id: str) -> Inspected | None:
+        """One container; None when there is none (any more)."""
+
+    def events(self) -> AbstractAsyncContextManager[AsyncIterator[EngineEvent]]:
+        """What happens to containers from the moment that the block begins. The iterator ends when the engine closes."""
+
+    async def stats(self, external_id: str) -> Stats | None:
+        """What a container has used; None when it does not run."""
+
+    def logs(
+        self,
+        external_id: str,
+        *,
+        lines: int | None,
+        since: datetime | None = None,
+        follow: bool = False,
+        container: str = "",
+        previous: bool = False,
+    ) -> AbstractAsyncContextManager[AsyncIterator[LogLine]]:
+        """The last lines of a container's log, and with `follow` those that come until it stops.
+
+        Args:
+            external_id: Whose log.
+            lines: At most so many of those that exist; None: all of them.
+            since: Only lines from this time on.
+            follow: Wait for more.
+            container: One of those of a workload; empty: the one that counts. Means nothing to engines whose containers are single.
+            previous: Of the run before the present one, where the engine keeps runs apart.
+        """
+
+    async def inspect_image(self, image: str) -> Image | None:
+        """An image by id or name; None when the host has none such."""
+
+    async def close(self) -> None:
+        """Ends the connection."""

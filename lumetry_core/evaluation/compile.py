@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from lumetry_core.baselines.model import BaselineProfile
 from lumetry_core.evaluation.limits import UNLIMITED, Learning, Limits, finite
 from lumetry_core.evaluation.machine import MINUTE_MS, Level, Watch
-from lumetry_core.rules.model import AlertLevel, Rule, RuleType, Severity, ThresholdMode
+from lumetry_core.rules.model import SEVERITIES, AlertLevel, Rule, RuleType, Severity, ThresholdMode
 
-RANK_OF: Mapping[Severity, int] = {severity: rank for rank, severity in enumerate(Severity)}
+RANK_OF: Mapping[Severity, int] = {severity: rank for rank, severity in enumerate(SEVERITIES)}
 SEVERITY_OF: Mapping[int, Severity] = {rank: severity for severity, rank in RANK_OF.items()}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from lumetry_core.external.model import ProviderType
 from lumetry_core.rules.choices import check_text
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES, Severity
 from lumetry_core.rules.scalars import check_name, read_exact
 from lumetry_core.runtime.errors import Faults
 
@@ -46,7 +46,7 @@ def check_source(draft: SourceDraft, faults: Faults) -> tuple[str, dict[str, Sev
         faults.check(word.lower() not in seen, path, "is mapped already, in another letter case")
         check_text(word, path, faults)
         seen.add(word.lower())
-        mapping[word] = read_exact(Severity, severity, path, faults)
+        mapping[word] = read_exact(SEVERITIES, severity, path, faults)
     return name, mapping
 
 

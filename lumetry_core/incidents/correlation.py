@@ -32,7 +32,7 @@ class Placement:
 
 def is_waiting(alert: Alert) -> bool:
     """Whether the alert takes part in correlation: it belongs to no incident and nothing holds it back."""
-    return alert.incident_id is None and alert.incident_eligibility is None
+    return alert.incident_id is None and alert.incident_eligibility is None and alert.severity is not Severity.INFO
 
 
 def correlate(

@@ -45,8 +45,8 @@ def key_of(alert: Alert) -> CorrelationKey | None:
         return CorrelationKey(KeyKind.CI, str(alert.related_ci_id), alert.related_ci_name)
     if alert.metric_key:
         return CorrelationKey(KeyKind.METRIC, alert.metric_key, alert.metric_display_name)
-    if alert.monitor_kind and alert.monitor_id:
-        return CorrelationKey(KeyKind.MONITOR, f"{alert.monitor_kind}:{alert.monitor_id}", alert.monitor_name)
+    if alert.subject_type and alert.subject_id:
+        return CorrelationKey(KeyKind.MONITOR, f"{alert.subject_type}:{alert.subject_id}", alert.subject_name)
     return None
 
 

@@ -7,6 +7,9 @@ from enum import StrEnum
 from lumetry_core.incidents.keys import Anchor, anchor_of
 from lumetry_core.rules.model import Severity
 
+EVENTS = frozenset({"incident.opened", "incident.acknowledged", "incident.resolved", "incident.reopened"})
+"""What the area hands to subscribers of the feed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retention:
@@ -213,7 +216,7 @@ class IncidentFilter:
     limit: int = 500
 
 
-SEVERITY_RANK = {Severity.WARNING: 1, Severity.CRITICAL: 2}
+SEVERITY_RANK = {Severity.INFO: 0, Severity.WARNING: 1, Severity.CRITICAL: 2}
 
 
 def worst(first: Severity, second: Severity) -> Severity:

@@ -174,5 +174,5 @@ def cooldown_key(profile_id: int, alert: Alert) -> str:
     elif alert.external_definition_id is not None:
         source = f"external:{alert.external_definition_id}"
     else:
-        source = f"monitor:{alert.monitor_kind}:{alert.monitor_id}"
+        source = f"monitor:{alert.entity_type}:{alert.entity_id}:{alert.alert_type}"
     return f"{profile_id}|{source}|{alert.dimension_key or ''}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from lumetry_core.access.redaction import SECRET_KEYS, plain
 from lumetry_core.notifications.drafts import IntegrationDraft, ProfileDraft
 from lumetry_core.notifications.model import MASK, IntegrationType
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES, Severity
 from lumetry_core.rules.scalars import check_name, read_count, read_exact
 from lumetry_core.runtime.addresses import Policy, find_url_fault
 from lumetry_core.runtime.errors import Faults
@@ -175,6 +175,6 @@ def check_profile(draft: ProfileDraft, faults: Faults) -> ProfileDefinition:
         notify_on_open=draft.notify_on_open is not False,
         notify_on_escalate=draft.notify_on_escalate is not False,
         notify_on_close=draft.notify_on_close is not False,
-        min_severity=read_exact(Severity, draft.min_severity, "minSeverity", faults, default=Severity.WARNING),
+        min_severity=read_exact(SEVERITIES, draft.min_severity, "minSeverity", faults, default=Severity.WARNING),
         integration_ids=tuple(draft.integration_ids),
     )

@@ -4,12 +4,16 @@ from urllib.parse import urlsplit
 
 from lumetry_core.alerts.decisions import Transition
 from lumetry_core.notifications.messages import Message
-from lumetry_core.notifications.messages_webhook import post_json
+from lumetry_core.notifications.messages_webhook import post_json, post_news
 from lumetry_core.notifications.model import Integration, Secrets
+from lumetry_core.notifications.news import ACKNOWLEDGED, RESOLVED, News, Place
 from lumetry_core.runtime.outbound import OutboundRequest
 
 EVENTS_HOST = "https://events.pagerduty.com"
 EVENTS_PATH = "/v2/enqueue"
+ACTIONS = {RESOLVED: "resolve", ACKNOWLEDGED: "acknowledge"}
+"""Everything else triggers."""
+MAX_SUMMARY = 1024
 
 
 def events_url(override: str | None) -> str:
@@ -41,3 +45,26 @@ def render_pagerduty(integration: Integration, secrets: Secrets, message: Messag
             },
         }
     return post_json(events_url(integration.endpoint_url), message, document)
+
+
+def tell_pagerduty(place: Place, news: News) -> OutboundRequest:
+    """The request of a channel for an event. A test belongs to no alert and resolves itself nowhere, so it is only informative."""
+    alert = news.alert
+    document: dict[str, object] = {
+        "routing_key": place.secrets.secret or "",
+        "event_action": ACTIONS.get(news.event, "trigger"),
+        "dedup_key": f"lumetry-test-{news.timestamp}" if news.is_test else f"lumetry-alert-{alert['id']}",
+    }
+    if news.event not in ACTIONS:
+        document["payload"] = {
+            "summary": f"{news.title}: {news.message}"[:MAX_SUMMARY],
+            "source": news.entity,
+            "severity": news.severity,
+            "timestamp": alert["fired_at"],
+            "component": news.entity,
+            "group": alert["source"],
+            "class": alert["alert_type"],
+            "custom_details": dict(alert["details"]),
+        }
+    place = Place(events_url(place.url), place.secrets, place.config)
+    return post_news(place, document)

@@ -8,6 +8,7 @@ import msgspec
 
 from lumetry_core.notifications.messages import EVENTS, Message
 from lumetry_core.notifications.model import Integration, Secrets
+from lumetry_core.notifications.news import Place
 from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.outbound import OutboundRequest
 
@@ -45,3 +46,17 @@ def render_webhook(integration: Integration, secrets: Secrets, message: Message)
     if secrets.secret is not None:
         headers[SIGNATURE_HEADER] = sign(secrets.secret, body)
     return OutboundRequest("POST", integration.endpoint_url or "", headers, body)
+
+
+def post_bytes(place: Place, body: bytes, headers: Mapping[str, str]) -> OutboundRequest:
+    """A request with a body as it is. What the sender has to say wins over a channel's own headers."""
+    own = {name.lower() for name in headers}
+    kept = {name: value for name, value in place.secrets.headers.items() if name.lower() not in own}
+    given = {name.lower() for name in kept} | own
+    common = {} if "content-type" in given else {"Content-Type": "application/json"}
+    return OutboundRequest("POST", place.url, {**common, **kept, **headers}, body)
+
+
+def post_news(place: Place, document: Mapping[str, object], headers: Mapping[str, str] | None = None) -> OutboundRequest:
+    """A request of a channel with a JSON body."""
+    return post_bytes(place, write_json(document), headers or {})

@@ -9,6 +9,8 @@ from lumetry_core.rules.model import Severity
 
 MASK = "•••"
 """What readers see of a header's value; sent back, it keeps what is stored."""
+EVENTS = frozenset({"channel.created", "channel.updated", "channel.deleted"})
+"""What the area tells the event feed."""
 FALLBACK_ID = 0
 """The number of the deployment's fallback target, which is no stored integration."""
 

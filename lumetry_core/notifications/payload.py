@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any
 
-from lumetry_core.alerts.model import Alert
+from lumetry_core.alerts.model import Alert, SourceKind
+from lumetry_core.alerts.monitors import UPTIME_MONITOR
 from lumetry_core.incidents.model import Incident
 from lumetry_core.runtime.clock import spell_time
 
@@ -56,9 +57,40 @@ def spell_alert(alert: Alert) -> dict[str, Any]:
 
 def spell_monitor(alert: Alert) -> dict[str, str] | None:
     """The monitor behind an alert; None when none is."""
-    if alert.monitor_kind is None:
+    if alert.source_kind is not SourceKind.MONITOR:
         return None
-    return {"kind": alert.monitor_kind, "id": alert.monitor_id or "", "name": alert.monitor_name or ""}
+    return {"kind": UPTIME_MONITOR, "id": str(alert.entity_id), "name": alert.entity_name or ""}
+
+
+def spell_whole_incident(incident: Incident, now: datetime) -> dict[str, Any]:
+    """An incident as `GET /api/incidents/{id}` answers it."""
+    classification = incident.resolution_classification
+    return {
+        **spell_incident(incident),
+        "primaryServiceNodeId": incident.primary_service_node_id,
+        "primaryServiceName": incident.primary_service_name,
+        "primaryCiNodeId": incident.primary_ci_node_id,
+        "primaryCiName": incident.primary_ci_name,
+        "primaryMetricId": incident.primary_metric_key,
+        "startTime": spell_time(incident.start_time),
+        "endTime": spell_optional(incident.resolve_time),
+        "durationSeconds": int(incident.duration_at(now).total_seconds() // 1),
+        "alertCount": incident.alert_count,
+        "activeAlertCount": incident.active_alert_count,
+        "violationCount": incident.violation_count,
+        "acknowledgedAt": spell_optional(incident.acknowledge_time),
+        "acknowledgedByUserName": incident.acknowledged_by_user_name,
+        "acknowledgeNote": incident.acknowledge_note,
+        "resolvedAt": spell_optional(incident.resolve_time),
+        "resolvedByUserName": incident.resolved_by_user_name,
+        "resolveNote": incident.resolve_note,
+        "resolutionClassification": None if classification is None else classification.value,
+        "activeAlertCountAtResolution": incident.active_alert_count_at_resolution,
+        "reopenCount": incident.reopen_count,
+        "lastReopenedAt": spell_optional(incident.last_reopen_time),
+        "reopenReason": incident.reopen_reason,
+        "followUpOfIncidentId": incident.follow_up_of_incident_id,
+    }
 
 
 def spell_incident(incident: Incident) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from typing import Protocol
 from lumetry_core.access.service.organizations import list_organization_ids
 from lumetry_core.notifications.delivery import Delivery
 from lumetry_core.notifications.model import Integration
+from lumetry_core.notifications.service import dispatches
+from lumetry_core.notifications.service.announcing import announce_waiting
 from lumetry_core.notifications.service.retention import drop_old
 from lumetry_core.notifications.service.routing import route_waiting, wake_due
 from lumetry_core.runtime.database import Database
@@ -15,6 +17,8 @@ CHECK_INTERVAL = timedelta(seconds=5)
 """How often what waits is looked for in the store: other processes make transitions wait too."""
 RETENTION_INTERVAL = timedelta(hours=1)
 DROPPED_AT_ONCE = 1000
+DISPATCHES_KEPT = timedelta(days=30)
+"""Contract monitoring 1.8."""
 
 
 class Outbox(Protocol):
@@ -58,8 +62,20 @@ class Router:
         return False
 
 
+class Announcer:
+    """Works off the queue `webhooks`. Any number may run on one database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def tick(self, now: datetime) -> bool:
+        """Takes what waits in one organization, in one transaction; True when there may be more."""
+        async with self._database.write() as tx:
+            return await announce_waiting(tx, now)
+
+
 class DeliveryKeeper:
-    """Drops deliveries that are past their time. Any number may run on one database."""
+    """Drops deliveries and dispatches that are past their time. Any number may run on one database."""
 
     def __init__(self, database: Database, kept: timedelta) -> None:
         self._database = database
@@ -76,5 +92,7 @@ class DeliveryKeeper:
         for organization_id in organization_ids:
             async with self._database.write() as tx:
                 more |= await drop_old(tx, organization_id, now - self._kept, DROPPED_AT_ONCE)
+            async with self._database.write() as tx:
+                more |= await dispatches.drop_old(tx, organization_id, DISPATCHES_KEPT, DROPPED_AT_ONCE, now)
         self._next_drop = None if more else now + RETENTION_INTERVAL
         return more

@@ -1,5 +1,6 @@
 """Reading an enumerated value of a query, where case does not matter (contract lumetry 1.3)."""
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -8,8 +9,8 @@ from lumetry_core.runtime.errors import Faults
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-def find_choice(kind: type[Choice], value: str, path: str, faults: Faults) -> Choice | None:
-    """Reads one value of an enumeration, ignoring case; None when it is empty, or unknown, which notes a fault."""
+def find_choice(kind: Iterable[Choice], value: str, path: str, faults: Faults) -> Choice | None:
+    """Reads one of an enumeration's values, ignoring case; None when it is empty, or unknown, which notes a fault."""
     if not value:
         return None
     for choice in kind:

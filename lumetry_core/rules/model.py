@@ -7,10 +7,15 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """How bad, in rising order."""
+    """How bad, in rising order. Only monitors raise `Info`, which lies below what rules, integrations and incidents know."""
 
+    INFO = "Info"
     WARNING = "Warning"
     CRITICAL = "Critical"
+
+
+SEVERITIES = (Severity.WARNING, Severity.CRITICAL)
+"""Those that people choose for rules and ask for."""
 
 
 class RuleStatus(StrEnum):

@@ -1,6 +1,7 @@
 """Checks single values of what people send for a rule: names, numbers, words."""
 
 import math
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeVar
 
@@ -45,11 +46,13 @@ def read_count(value: int | None, bounds: tuple[int, int], default: int, path: s
     return value
 
 
-def read_exact(kind: type[Choice], value: str | None, path: str, faults: Faults, *, default: Choice | None = None) -> Choice:
-    """Reads a value of an enumeration in its exact spelling; a fault leaves the first one."""
+def read_exact(kind: Iterable[Choice], value: str | None, path: str, faults: Faults, *, default: Choice | None = None) -> Choice:
+    """Reads a value of an enumeration, or one of some of its values, in its exact spelling; a fault leaves the first one."""
     if value is None and default is not None:
         return default
-    if value in set(kind):
-        return kind(value)
-    faults.add(path, f"must be one of {', '.join(kind)}")
-    return next(iter(kind))
+    choices = tuple(kind)
+    for choice in choices:
+        if choice == value:
+            return choice
+    faults.add(path, f"must be one of {', '.join(choices)}")
+    return choices[0]

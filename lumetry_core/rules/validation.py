@@ -7,6 +7,7 @@ from lumetry_core.rules.choices import check_text
 from lumetry_core.rules.draft import LevelDraft, RuleDraft, StrategyDraft
 from lumetry_core.rules.limits import LIMITS, check_given, check_limits, check_nesting
 from lumetry_core.rules.model import (
+    SEVERITIES,
     STRATEGY_FIELDS,
     AlertLevel,
     ConditionOperator,
@@ -116,7 +117,7 @@ def read_levels(drafts: Sequence[LevelDraft], faults: Faults) -> list[AlertLevel
     seen: set[str] = set()
     for position, draft in enumerate(drafts):
         path = f"alertLevels[{position}]"
-        severity = read_exact(Severity, draft.severity, f"{path}.severity", faults)
+        severity = read_exact(SEVERITIES, draft.severity, f"{path}.severity", faults)
         faults.check(draft.severity not in seen, f"{path}.severity", f"must not be {draft.severity} twice")
         if draft.severity:
             seen.add(draft.severity)
@@ -155,7 +156,7 @@ def check_strategies(draft: RuleDraft, strategies: Sequence[Strategy], levels: S
             check_given(strategy, prefix, (), faults)
         else:
             check_limits(strategy, prefix, levels, faults)
-            known = [(position, level) for position, level in enumerate(levels) if draft.levels[position].severity in set(Severity)]
+            known = [(position, level) for position, level in enumerate(levels) if draft.levels[position].severity in SEVERITIES]
             check_nesting(strategy, known, faults)
 
 

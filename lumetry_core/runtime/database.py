@@ -6,7 +6,7 @@ connections. PostgreSQL: pooled connections; reads see one snapshot. A database 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -82,6 +82,8 @@ class Transaction:
         self.connection = connection
         self.is_postgresql = connection.dialect.name == "postgresql"
         self.wakes: set[str] = set()
+        self.last_steps: list[Callable[[Transaction], Awaitable[None]]] = []
+        """Done right before the commit, in order."""
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -125,6 +127,8 @@ class Database:
             async with self._writer.connect() as connection, connection.begin():
                 transaction = Transaction(connection)
                 yield transaction
+                for step in transaction.last_steps:
+                    await step(transaction)
                 if self.is_postgresql:
                     for channel in sorted(transaction.wakes):
                         await connection.execute(text("SELECT pg_notify('lumetry', :channel)"), {"channel": channel})

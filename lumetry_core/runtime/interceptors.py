@@ -60,6 +60,7 @@ class Access:
     scope: str = ""
     step_up: bool = False
     rate: RateClass = RateClass.GENERAL
+    key_refusal: str = ""
 
 
 class Authenticate(Protocol):
@@ -190,6 +191,7 @@ def read_access(option: permission_pb2.AccessRule) -> Access:
         scope=option.scope,
         step_up=option.step_up,
         rate=RateClass(permission_pb2.RateClass.Name(option.rate).removeprefix("RATE_CLASS_")),
+        key_refusal=option.key_refusal,
     )
 
 
@@ -208,7 +210,8 @@ def find_refusal(access: Access, caller: Caller) -> LumetryError | None:
     if caller.kind not in access.credentials:
         if access.credentials == INTERACTIVE_ONLY and caller.kind in (CredentialKind.API_TOKEN, CredentialKind.WORKSPACE_KEY):
             return LumetryError(Reason.INTERACTIVE_ONLY, "Only an interactive login may do this.")
-        return LumetryError(Reason.PERMISSION_DENIED, "This kind of credential may not do this.", permission="")
+        told = access.key_refusal if caller.kind is CredentialKind.WORKSPACE_KEY else ""
+        return LumetryError(Reason.PERMISSION_DENIED, told or "This kind of credential may not do this.", permission="")
     if caller.scopes is not None and access.scope not in caller.scopes:
         return LumetryError(Reason.PERMISSION_DENIED, f"The key lacks the scope {access.scope or 'for this'}.", permission="")
     if caller.kind in JUDGED_BY_PERMISSION and access.any_of and not access.any_of & caller.permissions:

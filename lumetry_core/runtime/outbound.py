@@ -110,12 +110,34 @@ def look_up(host: str, port: int, family: int) -> list[tuple[int, int, str]]:
     return [(kind, proto, str(where[0])) for kind, _, proto, _, where in answers if kind in (socket.AF_INET, socket.AF_INET6)]
 
 
+def open_socket(info: aiohttp.AddrInfoType, policy: Policy) -> socket.socket:
+    """A socket for a connection that is about to be made, if a policy allows it: the one place that every connection passes.
+
+    Raises:
+        ForbiddenAddressError: It does not.
+    """
+    family, kind, protocol, _, where = info
+    objection = find_objection(ip_address(str(where[0])), policy, int(where[1]))
+    if objection is not None:
+        raise ForbiddenAddressError(f"{FORBIDDEN}: {objection}")
+    return socket.socket(family=family, type=kind, proto=protocol)
+
+
 class OutboundClient:
     """Sends requests where its policy lets them go. Follows no redirects, uses no proxies, keeps no cookies."""
 
-    def __init__(self, policy: Policy, *, total_seconds: float = TOTAL_SECONDS) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        total_seconds: float = TOTAL_SECONDS,
+        body_seconds: float = ANSWER_BODY_SECONDS,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+    ) -> None:
         self.policy = policy
         self._total_seconds = total_seconds
+        self._body_seconds = body_seconds
+        self._max_answer_bytes = max_answer_bytes
         self._resolver = ThreadResolver()
         self._session: aiohttp.ClientSession | None = None
 
@@ -165,25 +187,21 @@ class OutboundClient:
         return self._session
 
     def _make_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
-        family, kind, protocol, _, where = info
-        objection = find_objection(ip_address(str(where[0])), self.policy)
-        if objection is not None:
-            raise ForbiddenAddressError(f"{FORBIDDEN}: {objection}")
-        return socket.socket(family=family, type=kind, proto=protocol)
+        return open_socket(info, self.policy)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """What comes of an answer's body in time. Its status counts whatever becomes of the rest."""
         body = bytearray()
         with suppress(aiohttp.ClientError, OSError, ValueError):
-            async with asyncio.timeout(ANSWER_BODY_SECONDS):
+            async with asyncio.timeout(self._body_seconds):
                 async for chunk in response.content.iter_any():
                     body += chunk
-                    if len(body) > MAX_ANSWER_BYTES:
+                    if len(body) > self._max_answer_bytes:
                         break
                 else:
                     return bytes(body)
         response.close()  # what is left of it would be waited for before the connection is used again
-        return bytes(body[:MAX_ANSWER_BYTES])
+        return bytes(body[: self._max_answer_bytes])
 
     def _explain(self, error: Exception, *, reached: bool) -> OutboundError:
         """The failure of a request in words without its address."""

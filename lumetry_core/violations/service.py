@@ -8,7 +8,7 @@ import numpy as np
 
 from lumetry_core.metrics.model import Integers
 from lumetry_core.rules.choices import check_text, find_choice
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults
@@ -81,7 +81,7 @@ async def search_violations(tx: Transaction, caller: Caller, query: ViolationQue
     wanted = ViolationFilter(
         metric_key=query.metric_key or None,
         rule_id=query.rule_id,
-        severity=find_choice(Severity, query.severity, "severity", faults),
+        severity=find_choice(SEVERITIES, query.severity, "severity", faults),
         start_time=query.start_time,
         end_time=query.end_time,
         dimension_key=query.dimension_key,

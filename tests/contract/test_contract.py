@@ -55,6 +55,16 @@ def name_of(path: Path) -> str:
     return "/".join(path.with_suffix("").parts[-3:])
 
 
+def test_rpcs_have_names_of_their_own() -> None:
+    """Cases, metrics and logs name an RPC without its service."""
+    names = [
+        method.name
+        for module, service in generated_services()
+        for method in descriptor_pool.Default().FindServiceByName(f"{module.__name__.rpartition('.')[0]}.{service}").methods
+    ]
+    assert sorted(names) == sorted(set(names))
+
+
 @pytest.mark.parametrize("path", CASES, ids=name_of)
 async def test_answer_as_documented(path: Path, client: Any, core: Any, url: str) -> None:
     """The case holds: the core is asked as expected and the answer is the documented one."""

@@ -1,7 +1,7 @@
 """A gateway in this process in front of a fake core: a real gRPC server whose services answer what a test says."""
 
 import importlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
 
 from gateway.app import running
 from gateway.config import Config
@@ -85,7 +86,13 @@ async def fail(context: Context, error: LumetryError) -> None:
     await context.abort(CODE_OF[error.reason], error.message, (("grpc-status-details-bin", details),))
 
 
-def make_servicer(base: type[Any], core: FakeCore) -> Any:
+def find_streams(module: Any, service: str) -> set[str]:
+    """The methods of a service that answer with a stream."""
+    described = descriptor_pool.Default().FindServiceByName(f"{module.__name__.rpartition('.')[0]}.{service}")
+    return {method.name for method in described.methods if method.server_streaming}
+
+
+def make_servicer(base: type[Any], core: FakeCore, streams: Collection[str]) -> Any:
     """A servicer of generated base whose methods all ask the fake core."""
 
     def unary(name: str) -> Any:
@@ -94,13 +101,19 @@ def make_servicer(base: type[Any], core: FakeCore) -> Any:
 
         return method
 
-    async def watch(_self: Any, request: Any, context: Context) -> AsyncIterator[Any]:
-        core.note("WatchEvents", request, context)
-        async for event in core.answers["WatchEvents"](request, context):
-            yield event
+    def streaming(name: str) -> Any:
+        async def watch(_self: Any, request: Any, context: Context) -> AsyncIterator[Any]:
+            core.note(name, request, context)
+            answer = core.answers[name]
+            if isinstance(answer, LumetryError):
+                await fail(context, answer)
+            async for event in answer(request, context):
+                yield event
+
+        return watch
 
     names = [name for name in vars(base) if name[0].isupper()]
-    methods = {name: watch if name == "WatchEvents" else unary(name) for name in names}
+    methods = {name: streaming(name) if name in streams else unary(name) for name in names}
     return type("Fake", (base,), methods)()
 
 
@@ -109,7 +122,9 @@ async def core() -> AsyncIterator[FakeCore]:
     fake = FakeCore()
     server = grpc.aio.server()
     for module, service in generated_services():
-        getattr(module, f"add_{service}Servicer_to_server")(make_servicer(getattr(module, f"{service}Servicer"), fake), server)
+        getattr(module, f"add_{service}Servicer_to_server")(
+            make_servicer(getattr(module, f"{service}Servicer"), fake, find_streams(module, service)), server
+        )
     port = server.add_insecure_port("127.0.0.1:0")
     fake.address = f"127.0.0.1:{port}"
     await server.start()

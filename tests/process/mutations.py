@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 CASES = Path(__file__).parents[1] / "contract"
-ENDLESS = ("/stream",)
+ENDLESS = ("/stream", "/events")
 """Answers of these routes have no end."""
 ENDING = ("/logout", "/auth/password")
 """Routes that would end the credential of all that follow."""

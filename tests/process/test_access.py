@@ -5,8 +5,9 @@ import http.client
 import itertools
 import json
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -31,16 +32,29 @@ from lumetry_core.access.service.source_credentials import rotate_source_credent
 from lumetry_core.access.service.tokens import create_api_token
 from lumetry_core.access.service.users import find_user_by_name
 from lumetry_core.access.service.workspace_keys import create_workspace_key as create_workspace_key_of
+from lumetry_core.access.vault import Vault
 from lumetry_core.administration import create_organization, create_token, create_user, create_workspace_key, open_deployment
 from lumetry_core.config import Config
+from lumetry_core.containers.engine import Inspected
+from lumetry_core.containers.service.observing import reconcile
+from lumetry_core.containers.service.reading import list_containers
+from lumetry_core.endpoints.sealing import Rules
 from lumetry_core.incidents.candidates import reopened_incident
 from lumetry_core.incidents.service.candidates import list_candidates
 from lumetry_core.incidents.service.reading import get_incident
 from lumetry_core.incidents.store.candidates import upsert_occurrences
 from lumetry_core.projects.service import default_project
+from lumetry_core.resources.model import Latest, Sample
+from lumetry_core.resources.service.recording import record_round
+from lumetry_core.runtime.addresses import PRIVATE_TOO
 from lumetry_core.runtime.caller import CredentialKind, Permission, system_caller
 from lumetry_core.runtime.clock import SystemClock
 from lumetry_core.runtime.interceptors import JUDGED_BY_PERMISSION, Access, read_access
+from lumetry_core.updates.model import Finding, UpdateType
+from lumetry_core.updates.model import Outcome as CheckOutcome
+from lumetry_core.updates.service.findings import record_outcome
+from lumetry_core.updates.service.scans import complete_scan, open_scan, take_scan
+from lumetry_core.updates.service.targets import list_targets
 from tests.conftest import run_on_server
 from tests.process.conftest import Deployment, wait_until
 from tests.test_architecture import METHODS
@@ -56,10 +70,12 @@ UNLIMITED = {
     "LUMETRY_ENV": "test",
     "LUMETRY_RATE_INGEST_PER_SECOND": "1000000",
     "LUMETRY_RATE_OTHER_PER_SECOND": "1000000",
+    "LUMETRY_RATE_ORGANIZATION_FACTOR": "1000",
     "LUMETRY_LOGS_KEY_RPM": "0",
     "LUMETRY_LOGS_ORG_RPM": "0",
+    "LUMETRY_RUNTIME": "none",
 }
-"""The matrix is about rights, not rates."""
+"""The matrix is about rights, not rates, and not about what runs on this host."""
 FAMILIES = build_families(GatewayConfig()).all
 ROUTES = [(family, route) for family in FAMILIES for route in family.routes]
 Outcome = tuple[str, str] | None
@@ -315,6 +331,8 @@ class Tenants:
     """What the stranger's lists answered before the owner had anything."""
     ids: dict[str, Any]
     """Identities of what the owner has, by the first segment of their routes after `/api`."""
+    readers: Iterator[str]
+    """Tokens of the owner in turn: the rates of the monitoring family are fixed, for each."""
 
     def get(self, path: str, token: str) -> tuple[int, Any]:
         return self.deployment.request("GET", path, token=token)
@@ -327,7 +345,7 @@ class Tenants:
 
     def read(self, path: str) -> Any:
         """What the owner finds, without what time alone changes."""
-        status, body = self.get(path, self.owner)
+        status, body = self.get(path, next(self.readers))
         assert status == 200, (path, body)
         return without_passing(body)
 
@@ -335,25 +353,29 @@ class Tenants:
 NUMBERS = itertools.count(1)
 START = datetime.now(UTC) - timedelta(minutes=10)
 METRIC, HOST, COLLECTOR = "tenant.latency", "tenant-host", "tenant-collector"
-PASSING = ("lastUsedAt", "last_used_at", "lastLoginAt", "durationSeconds")
+PASSING = ("lastUsedAt", "last_used_at", "lastLoginAt", "durationSeconds", "next_scan")
 """What time alone changes."""
 LISTS = [
-    route for _, route in ROUTES if route.method == "GET" and not route.public and not route.parameters and route.path != "/api/stream"
+    route
+    for _, route in ROUTES
+    if route.method == "GET" and not route.public and not route.parameters and route.media_type != "text/event-stream"
 ]
 ALIKE = (
     "/api/settings",
     "/api/system-alerts",
     "/api/evaluation-jobs/failed",
     "/api/v1/runtime/status",
-    "/api/v1/edition",
     "/api/v1/api-keys",
+    "/api/v1/resources/summary",
 )
 """Lists that say the same to owner and stranger."""
 WEBHOOK = "/v1/alert-sources/{sourceKey:key}/events"
 """Which answers 401 to every credential but the source's own, whoever asks, and for sources that do not exist (contract lumetry 13.4)."""
 WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}", WEBHOOK)
 """An identity without revisions has an empty page (contract lumetry 18)."""
-ADDRESSED = [route for _, route in ROUTES if route.parameters and route.path not in WITHOUT_404]
+ADDRESSED = [route for _, route in ROUTES if route.parameters and not route.public and route.path not in WITHOUT_404]
+WITHOUT_READING = ("/api/v1/containers/{id:int}/logs", "/api/v1/containers/{id:int}/logs/stream")
+"""Which ask a container runtime, even for their owner."""
 
 
 def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[str, Any]:
@@ -400,7 +422,7 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
     entry = {"timestamp": START.isoformat(), "level": "info", "message": "of a tenant"}
     send("POST", "/v1/logs", {"logs": [entry]})
     [found] = deployment.request("GET", "/v1/logs", token=token)[1]["logs"]
-    return {
+    return fill_monitoring(deployment, send, token) | {
         "roles": role["id"],
         "users": user["id"],
         "projects": project["id"],
@@ -430,6 +452,38 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
     }
 
 
+def fill_monitoring(deployment: Deployment, send: Callable[[str, str, Any], Any], token: str) -> dict[str, Any]:
+    """As `fill`, what watches from outside. Nothing of it tells anybody, or alerts."""
+    silent = {"name": "Tenant channel", "url": "https://receiver.invalid/", "enabled": False}
+    channel = send("POST", "/api/v1/channels", silent)
+    routed = send("POST", f"/api/v1/channels/{channel['id']}/rules", {"source_filter": "heartbeat", "severity_filter": "critical"})
+    hook = {"name": "Tenant webhook", "url": "https://receiver.invalid/", "event_types": ["alert.acknowledged"]}
+    webhook = send("POST", "/api/v1/webhooks", hook)
+    heartbeat = send("POST", "/api/v1/heartbeats", {"name": "Tenant job", "interval_seconds": 604_800})
+    refusing = {"name": "Tenant endpoint", "target": "127.0.0.1:1", "interval": "24h", "failure_threshold": 100}
+    endpoint = send("POST", "/api/v1/endpoints", refusing)["endpoint"]
+    certificate = send("POST", "/api/v1/certificates", {"hostname": "certificate.invalid"})["certificate"]
+    muted = send("POST", "/api/v1/silence", {"duration_seconds": 31_536_000, "entity_type": "heartbeat", "entity_id": heartbeat["id"]})
+    group = send("POST", "/api/v1/status/groups", {"name": "Tenant group"})
+    shown = {"monitor_type": "heartbeat", "monitor_id": heartbeat["id"], "display_name": "Tenant component", "group_id": group["id"]}
+    component = send("POST", "/api/v1/status/components", shown)
+    exclusion = send("POST", "/api/v1/updates/exclusions", {"pattern": "tenant/*", "pattern_type": "image"})
+    path = f"/api/v1/endpoints/{endpoint['id']}"
+    wait_until(lambda: deployment.request("GET", path, token=token)[1]["endpoint"]["status"] == "down", 20, deployment.describe)
+    return {
+        "channels": channel["id"],
+        "rule_id": routed["id"],
+        "webhooks": webhook["id"],
+        "heartbeats": heartbeat["id"],
+        "endpoints": endpoint["id"],
+        "certificates": certificate["id"],
+        "silence": muted["id"],
+        "groups": group["id"],
+        "components": component["id"],
+        "exclusions": exclusion["id"],
+    }
+
+
 @pytest.fixture(scope="module")
 def tenants(started: Deployment, config: Config) -> Tenants:
     def settle(name: str) -> str:
@@ -437,12 +491,24 @@ def tenants(started: Deployment, config: Config) -> Tenants:
         asyncio.run(create_user(config, name=name, roles=["Admin"], organization=name, password=PASSWORD))
         return asyncio.run(create_token(config, name="tenant", user=name, permissions=None))
 
+    def read_as_owner(number: int) -> str:
+        return asyncio.run(create_token(config, name=f"reader {number}", user="owner", permissions=None))
+
     owner, stranger, *namesakes = (settle(name) for name in ("owner", "stranger", "first-namesake", "second-namesake"))
     started.request("GET", "/api/v1/projects", token=stranger)  # which makes the project that every organization has
     before = {route.path: without_passing(started.request("GET", route.path, token=stranger)[1]) for route in LISTS}
     ids = fill(started, owner, (99.0,))
     ids |= asyncio.run(make_secrets(config, "owner")) | asyncio.run(make_hint(config, "owner", ids["incidents"]))
-    return Tenants(started, owner, stranger, (namesakes[0], namesakes[1]), before, ids)
+    ids |= asyncio.run(make_container(config, "owner"))
+    return Tenants(
+        started,
+        owner,
+        stranger,
+        (namesakes[0], namesakes[1]),
+        before,
+        ids,
+        itertools.cycle([read_as_owner(number) for number in range(20)]),
+    )
 
 
 async def make_secrets(config: Config, name: str) -> dict[str, Any]:
@@ -479,6 +545,28 @@ async def make_hint(config: Config, name: str, incident_id: int) -> dict[str, An
     return {"problem-candidates": hint.id}
 
 
+async def make_container(config: Config, name: str) -> dict[str, Any]:
+    """What only a container runtime tells of, which is the first organization's alone: a container that was sampled and lags behind."""
+    now = SystemClock().now()
+    async with open_deployment(config) as database, database.write() as tx:
+        organization_id = (await find_user_by_name(tx, name)).organization_id
+        image = "registry.invalid/tenant:1.0"
+        seen = Inspected("engine-id-of-tenant", "tenant", image, "sha256:1", "running", labels={"lumetry.group": "tenant"})
+        await reconcile(tx, organization_id, [seen], Rules(Vault(bytes(32)), PRIVATE_TOO), now)
+        [container] = await list_containers(tx, organization_id)
+        used = Sample(container.id, now, 12.5, 2**20, 2**30, 1, 2, 3, 4)
+        await record_round(tx, organization_id, [Latest(used, 2, 0.0, 0.0)], now)
+        await open_scan(tx, organization_id, now)
+        scan = await take_scan(tx, "test", now)
+        assert scan is not None
+        [target] = await list_targets(tx, organization_id)
+        newer = Finding("1.1", None, UpdateType.MINOR)
+        await record_outcome(tx, scan, "test", target, CheckOutcome(newer), now)
+        await complete_scan(tx, scan, "test", now)
+    external = {"container": container.external_id, "pin": container.external_id, "scan": scan.id}
+    return {"containers": container.id} | external
+
+
 def noun_of(route: Route) -> str:
     """What a route addresses: the segment before its first placeholder."""
     segments = route.path.split("/")
@@ -492,15 +580,30 @@ def path_of(route: Route, ids: Mapping[str, Any]) -> str:
 
 def never_of(route: Route) -> str:
     """A route's path with an identity of the right kind that nothing has."""
-    kinds = {"int": "9007199254740991", "uuid": "00000000-0000-4000-8000-000000000000", "key": "never.was"}
+    kinds = {
+        "int": "9007199254740991",
+        "uuid": "00000000-0000-4000-8000-000000000000",
+        "key": "never.was",
+        "rest": "never/was",
+    }
     return PLACEHOLDER.sub(lambda found: kinds[found[2]], route.path)
 
 
-def without_passing(body: Any) -> Any:
-    """What was answered without what time alone changes."""
+def without_passing(body: Any, passing: Collection[str] = (*PASSING, "timestamp")) -> Any:
+    """What was answered without what time alone changes, and without the time of the answer as a whole."""
     if isinstance(body, dict):
-        return {key: without_passing(value) for key, value in body.items() if key not in PASSING}
-    return [without_passing(each) for each in body] if isinstance(body, list) else body
+        return {key: without_passing(value, PASSING) for key, value in body.items() if key not in passing}
+    return [without_passing(each, PASSING) for each in body] if isinstance(body, list) else body
+
+
+def without_identity(route: Route, path: str, answer: Any) -> str:
+    """A problem in which nothing tells what was asked for, or in which request."""
+    text = json.dumps({key: value for key, value in answer.items() if key != "instance"})
+    asked = re.fullmatch(PLACEHOLDER.sub("(.+)", route.path), path)
+    assert asked is not None
+    for identity in asked.groups():
+        text = re.sub(rf"(?<![\w.-]){re.escape(identity)}(?![\w.-])", "it", text)
+    return text
 
 
 def needs_login(route: Route) -> bool:
@@ -513,7 +616,7 @@ def needs_login(route: Route) -> bool:
 def test_identity_of_another_organization_does_not_exist(tenants: Tenants, route: Route) -> None:
     """404, as for what never was, whatever the method; the owner, who does find it, sees nothing changed."""
     stranger = tenants.log_in() if needs_login(route) else tenants.stranger
-    read = [path_of(each, tenants.ids) for each in ADDRESSED if each.method == "GET"]
+    read = [path_of(each, tenants.ids) for each in ADDRESSED if each.method == "GET" and each.path not in WITHOUT_READING]
     before = {path: tenants.read(path) for path in read}
     path = path_of(route, tenants.ids)
     body: Any = None if route.method in ("GET", "DELETE") else {"note": "mine now", "name": "Mine", "resolutionClassification": "Resolved"}
@@ -523,11 +626,7 @@ def test_identity_of_another_organization_does_not_exist(tenants: Tenants, route
         never = never.replace("never.was", "00000000-0000-4000-8000-000000000000")
     status_of_never, answer_of_never = tenants.deployment.request(route.method, never, body, token=stranger)
     assert (status, status_of_never) == (404, 404)
-    given, given_never = path.rpartition("/")[2], never.rpartition("/")[2]  # where the identity is last, the answer may repeat it
-    assert {key for key in answer if json.dumps(answer[key]).replace(given, given_never) != json.dumps(answer_of_never[key])} <= {
-        "instance",
-        "detail",
-    }
+    assert without_identity(route, path, answer) == without_identity(route, never, answer_of_never)
     assert {path: tenants.read(path) for path in read} == before
 
 

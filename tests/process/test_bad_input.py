@@ -19,7 +19,8 @@ import pytest
 from gateway.app import build_families
 from gateway.config import Config
 from gateway.transcode.families import Families
-from tests.process.conftest import Deployment
+from tests.process.conftest import Deployment, wait_until
+from tests.process.engine import running_engine
 from tests.process.mutations import ENDING, ENDLESS, Bad, read_seeds, spoil
 
 REQUESTS = int(os.environ.get("LUMETRY_TEST_BAD_REQUESTS", "3000"))
@@ -48,10 +49,14 @@ class Answered(msgspec.Struct):
 
 @pytest.fixture
 def unlimited(tmp_path: Path) -> Iterator[Deployment]:
-    running = Deployment(tmp_path / "data", environ=UNLIMITED)
-    running.start()
-    yield running
-    running.stop()
+    """A deployment that watches an engine with a container."""
+    with running_engine() as host:
+        host.do(lambda engine: engine.run("shop", "registry.invalid/shop:1.0"))
+        running = Deployment(tmp_path / "data", environ=UNLIMITED | {"DOCKER_HOST": f"unix://{host.socket}", "LUMETRY_RUNTIME": "docker"})
+        running.start()
+        wait_until(lambda: running.request("GET", "/api/v1/containers/1")[0] == 200, 30, running.describe)
+        yield running
+        running.stop()
 
 
 async def send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, bad: Bad, host: str) -> tuple[Answered | None, bool]:
@@ -155,9 +160,11 @@ def count(data_dir: Path, question: str) -> int:
 def test_answer_whatever_is_sent(unlimited: Deployment) -> None:
     """Thousands of spoilt requests: every answer is documented, none is a fault of ours, and what was refused left no trace."""
     families = build_families(Config())
-    credentials = {family.name: {"Authorization": f"Bearer {unlimited.token}"} for family in families.all}
-    credentials["logs"] = {"x-api-key": unlimited.command("token", "create", "--name", "logs", "--family", "logs")}
-    seeds = read_seeds(credentials)
+    log_key = unlimited.command("token", "create", "--name", "logs", "--family", "logs")
+    seeds = []
+    for token in (unlimited.token, *(unlimited.command("token", "create", "--name", "more") for _ in range(2))):  # rates are for each
+        credentials = {family.name: {"Authorization": f"Bearer {token}"} for family in families.all} | {"logs": {"x-api-key": log_key}}
+        seeds += read_seeds(credentials)
     wrong, counts, written = asyncio.run(send_all(islice(spoil(seeds, SEED), REQUESTS), unlimited.addresses["http"], families))
     print(f"{sum(counts.values())} answers: {dict(sorted(counts.items()))}, written: {dict(written)}")
     assert wrong == []

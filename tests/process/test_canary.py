@@ -50,7 +50,7 @@ class Visit:
     answers: list[str] = field(default_factory=list)
     """Every answer whole, but for those that hand a secret out."""
     streamed: bytearray = field(default_factory=bytearray)
-    """What the live feed sent."""
+    """What the live feeds sent."""
     commands: list[str] = field(default_factory=list)
     """What commands printed, and the command lines of all processes."""
 
@@ -339,6 +339,73 @@ def make_integrations(visit: Visit) -> None:
     assert visit.send("DELETE", f"{path}/{made['id']}")[0] == 204
 
 
+def watch_from_outside(visit: Visit) -> None:
+    """Secrets of channels, webhooks, endpoints and pings: stored, kept, sent in vain, refused and taken away."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    make_channels(visit, nowhere)
+    path = "/api/v1/webhooks"
+    hook = {"name": "canary", "url": nowhere, "event_types": ["alert.fired"]}
+    status, made = visit.send("POST", path, hook | {"secret": visit.plant("a webhook's secret")})
+    assert status == 201, made
+    assert visit.send("POST", f"{path}/{made['id']}/test")[1]["status"] == "failed"
+    assert visit.send("PUT", f"{path}/{made['id']}", {"secret": visit.plant("a webhook's next secret")})[0] == 200
+    assert visit.send("PUT", f"{path}/{made['id']}", {"secret": [visit.plant("a webhook's secret in an array")]})[0] == 400
+    status, generated = visit.send("POST", path, hook | {"name": "generated"}, hands_out=True)
+    assert status == 201, generated
+    visit.plant("a generated secret", generated["secret"])
+    for kept in (path, f"{path}/{made['id']}", f"{path}/{generated['id']}"):
+        assert visit.send("GET", kept)[0] == 200
+
+    path = "/api/v1/endpoints"
+    sealed = {"Authorization": f"Bearer {visit.plant('a header of a check')}", "X-Api-Key": visit.plant("a key of a check")}
+    status, made = visit.send("POST", path, {"name": "canary", "target": nowhere, "interval": 5, "timeout": 1, "headers": sealed})
+    assert status == 201, made
+    kept = f"{path}/{made['endpoint']['id']}"
+    wait_until(lambda: visit.send("GET", kept)[1]["endpoint"]["status"] == "down", 20, visit.deployment.describe)
+    again = {"headers": {**made["endpoint"]["config"]["headers"], "Cookie": visit.plant("a cookie of a check")}}
+    assert visit.send("PUT", kept, again)[0] == 200
+    assert visit.send("PUT", kept, {"headers": {"X-Token": visit.plant("a header that is refused") + "\r\n"}})[0] == 400
+    assert visit.send("GET", f"{kept}/checks")[0] == 200
+
+    status, job = visit.send("POST", "/api/v1/heartbeats", {"name": "canary", "interval_seconds": 3600})
+    assert status == 201
+    payload = f"password={visit.plant('a password in the output of a job')}\nBearer {visit.plant('a Bearer in the output of a job')}"
+    assert visit.send("POST", f"/ping/{job['uuid']}/1", payload.encode(), {"Content-Type": "text/plain"})[0] == 200
+    assert visit.send("GET", f"/api/v1/heartbeats/{job['id']}/executions")[1]["total"] == 1
+
+
+def make_channels(visit: Visit, nowhere: str) -> None:
+    """Channels of every type that has a secret, and the mail server's password, which is asked for in vain."""
+    path = "/api/v1/channels"
+    headers = json.dumps({"X-Canary": visit.plant("the value of a channel's header")})
+    channels: list[dict[str, Any]] = [
+        {"name": "hook", "type": "webhook", "url": nowhere, "secret": visit.plant("a channel's signing secret"), "headers": headers},
+        {"name": "ntfy", "type": "ntfy", "url": f"{nowhere}/topic", "secret": visit.plant("an access token of ntfy")},
+        {"name": "gotify", "type": "gotify", "url": nowhere, "secret": visit.plant("an application token of gotify")},
+        {"name": "bot", "type": "telegram", "url": nowhere, "secret": visit.plant("a bot token"), "config": {"chat_id": "1"}},
+        {"name": "pages", "type": "pagerduty", "url": nowhere, "secret": visit.plant("a channel's routing key")},
+        {"name": "mail", "type": "email", "url": "canary@example.com"},
+    ]
+    for channel in channels:
+        status, made = visit.send("POST", path, channel)
+        assert status == 201, made
+        assert visit.send("POST", f"{path}/{made['id']}/test")[1]["status"] == "failed"
+        kept = {"name": channel["name"], "headers": made["headers"]}
+        assert visit.send("PUT", f"{path}/{made['id']}", kept)[0] == 200
+        assert visit.send("GET", f"{path}/{made['id']}/deliveries")[0] == 200
+        if "secret" in channel:
+            assert visit.send("PUT", f"{path}/{made['id']}", {"secret": visit.plant("a channel's next secret")})[0] == 200
+        assert visit.send("PUT", f"{path}/{made['id']}", {"secret": {"x": visit.plant("a secret in an object")}})[0] == 400
+        misplaced = {
+            "headers": visit.plant("a text that is no JSON"),
+            "config": {"token": visit.plant("a secret in the settings of a channel")},
+        }
+        assert visit.send("PUT", f"{path}/{made['id']}", misplaced)[0] == 400
+    assert visit.send("GET", path)[0] == 200
+    assert visit.send("DELETE", f"{path}/{made['id']}")[0] == 204
+
+
 def crash(visit: Visit) -> None:
     """Secrets that are under way while the core dies."""
     os.kill(visit.deployment.children()["core"], signal.SIGKILL)
@@ -361,6 +428,7 @@ DOORS = (
     connect_sources,
     write_texts,
     make_integrations,
+    watch_from_outside,
     crash,
 )
 """What is done to the deployment, in order."""
@@ -417,7 +485,17 @@ def read_audit(visit: Visit) -> bytes:
 
 def read_pages(visit: Visit) -> bytes:
     """What is shown to everybody, and the lists that tell of credentials."""
-    paths = ("/metrics", "/healthz", "/readyz", "/openapi.json", "/api/collectors", "/api/auth/me")
+    paths = (
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/openapi.json",
+        "/api/collectors",
+        "/api/auth/me",
+        "/status",
+        "/status/api",
+        "/api/v1/alerts",
+    )
     return "\n".join(json.dumps(visit.send("GET", path)) for path in paths).encode()
 
 
@@ -445,10 +523,13 @@ KEPT_AS_WRITTEN = ("live feed", "rows", "files", "backup")
 """Where what people write stands as they wrote it."""
 
 
-def follow(visit: Visit) -> None:
-    """Reads the live feed until the server ends it."""
+FEEDS = ("/api/stream", "/api/v1/containers/events", "/status/events")
+
+
+def follow(visit: Visit, feed: str) -> None:
+    """Reads a live feed until the server ends it."""
     with closing(http.client.HTTPConnection(visit.deployment.addresses["http"])) as connection, suppress(OSError):
-        connection.request("GET", "/api/stream", headers={"Authorization": f"Bearer {visit.deployment.token}"})
+        connection.request("GET", feed, headers={"Authorization": f"Bearer {visit.deployment.token}"})
         response = connection.getresponse()
         while piece := response.read1():
             visit.streamed += piece
@@ -463,19 +544,25 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
     fallback = secrets.token_hex(HEX_LENGTH // 2)
     target = {"type": "PagerDuty", "endpointUrl": "http://127.0.0.1:9/", "secret": fallback}
     environ["LUMETRY_ALERTING_FALLBACK_TARGET"] = json.dumps(target)
+    mail_password = secrets.token_hex(HEX_LENGTH // 2)
+    environ |= {"LUMETRY_SMTP_HOST": "127.0.0.1", "LUMETRY_SMTP_PORT": "9", "LUMETRY_SMTP_USERNAME": "canary"}
+    environ["LUMETRY_SMTP_PASSWORD"] = mail_password
     deployment = Deployment(tmp_path_factory.mktemp("canary") / "data", environ=environ)
     deployment.start()
     made = Visit(deployment, password)
+    made.plant("the mail server's password", mail_password)
     made.plant("the fallback target's secret", fallback)
-    follower = threading.Thread(target=follow, args=(made,), daemon=True)
-    follower.start()
+    followers = [threading.Thread(target=follow, args=(made, feed), daemon=True) for feed in FEEDS]
+    for follower in followers:
+        follower.start()
     try:
         for door in DOORS:
             door(made)
         yield made
     finally:
         deployment.stop()
-        follower.join(30)
+        for follower in followers:
+            follower.join(30)
 
 
 def traces(secret: str) -> Iterator[bytes]:
@@ -505,5 +592,6 @@ def test_the_search_finds_what_is_there(visit: Visit) -> None:
         content = PLACES[place](visit)
         assert any(trace in content for secret, where in visit.told.items() if where == "a new description" for trace in traces(secret))
     assert b"alert.opened" in visit.streamed
+    assert b"alert.fired" in visit.streamed
     assert "•••".encode() in PLACES["audit log"](visit)
     assert len(visit.answers) > 100

@@ -61,7 +61,7 @@ def document_of(name: str) -> Handle:
     """Answers with an OpenAPI document: of a family, or `all`."""
 
     async def answer(request: Request) -> web.Response:
-        return web.Response(body=request.services.documents[name], content_type="application/json")
+        return web.Response(body=await request.services.documents.read(name), content_type="application/json")
 
     return answer
 

@@ -8,6 +8,7 @@ from gateway.contracts.monitoring.errors import ErrorBody, render
 from gateway.contracts.monitoring.routes import ROUTES
 from gateway.transcode.bodies import MEBIBYTE, is_json_or_unnamed
 from gateway.transcode.channel import Rates
+from gateway.transcode.cross_origin import CrossOrigin
 from gateway.transcode.failures import Reason
 from gateway.transcode.families import Family
 
@@ -31,6 +32,11 @@ SEGMENTS = (
 """What of `/api/v1` is the family's."""
 
 
+CROSS_ORIGIN_METHODS = ("GET", "POST", "PUT", "DELETE", "OPTIONS")
+CROSS_ORIGIN_HEADERS = ("Content-Type", "Authorization", "X-Request-ID", "Last-Event-ID")
+"""1.7."""
+
+
 def build_family(config: Config) -> Family:
     """The family as configured. Rows that keep the usual body limit get the one that is set."""
     routes = tuple(replace(route, body_limit=config.max_body_bytes) if route.body_limit == MEBIBYTE else route for route in ROUTES)
@@ -46,6 +52,7 @@ def build_family(config: Config) -> Family:
         bad_id=Reason.INVALID_ID,
         size_outranks_credential=True,
         headers=no_store,
+        cross_origin=CrossOrigin(config.cors_origins, CROSS_ORIGIN_METHODS, CROSS_ORIGIN_HEADERS),
     )
 
 

@@ -3,7 +3,18 @@
 from collections.abc import Sequence
 from functools import partial
 
-from gateway.contracts.monitoring import runtime
+from gateway.contracts.monitoring import (
+    alert_routes,
+    certificate_routes,
+    channel_routes,
+    container_routes,
+    endpoint_routes,
+    heartbeat_routes,
+    resource_routes,
+    runtime,
+    status_routes,
+    update_routes,
+)
 from gateway.transcode.routes import Route
 
 HANDLER_SECONDS = 10.0
@@ -33,4 +44,15 @@ RUNTIME = (
     ),
 )
 
-ROUTES: Sequence[Route] = RUNTIME
+ROUTES: Sequence[Route] = (
+    *RUNTIME,
+    *container_routes.ROUTES,
+    *endpoint_routes.ROUTES,
+    *heartbeat_routes.ROUTES,
+    *alert_routes.ROUTES,
+    *channel_routes.ROUTES,
+    *certificate_routes.ROUTES,
+    *resource_routes.ROUTES,
+    *status_routes.ROUTES,
+    *update_routes.ROUTES,
+)

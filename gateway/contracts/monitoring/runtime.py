@@ -130,11 +130,12 @@ def encode_status(reply: runtime_service_pb2.GetRuntimeStatusResponse, _asked: o
     if not reply.connected:
         metadata.reason = FAULT_WORDS.get(reply.fault, "unreachable")
         metadata.message = reply.message
+    is_cluster = reply.runtime_type == "kubernetes"
     return RuntimeStatus(
-        runtime="docker",
+        runtime="kubernetes" if is_cluster else "docker",
         connected=reply.connected,
-        label="Containers",
-        context="docker",
+        label="Workloads" if is_cluster else "Containers",
+        context="kubernetes" if is_cluster else "docker",
         detected_at=format_time(reply.detect_time) if reply.HasField("detect_time") else None,
         metadata=metadata,
     )

@@ -11,7 +11,8 @@ from lumetry.alerts.v1 import alert_service_pb2 as pb
 from lumetry.alerts.v1.alert_service_pb2_grpc import AlertServiceServicer
 from lumetry.violations.v1 import violation_pb2
 from lumetry_core.alerts.decisions import Decision
-from lumetry_core.alerts.model import Alert, AlertState, SystemAlert, SystemAlertState
+from lumetry_core.alerts.model import Alert, AlertState, SourceKind, SystemAlert, SystemAlertState
+from lumetry_core.alerts.monitors import UPTIME_MONITOR
 from lumetry_core.alerts.service import handling, reading
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -48,7 +49,7 @@ class AlertServicer(AlertServiceServicer):
     async def GetAlert(self, request: pb.GetAlertRequest, context: Context) -> pb.GetAlertResponse:
         """See the proto."""
         async with self._database.read() as tx:
-            found = await reading.get_alert(tx, current_caller().organization_id, request.id)
+            found = await reading.get_listed_alert(tx, current_caller().organization_id, request.id)
         return pb.GetAlertResponse(alert=encode_alert(found))
 
     async def ListAlertViolations(self, request: pb.ListAlertViolationsRequest, context: Context) -> pb.ListAlertViolationsResponse:
@@ -72,7 +73,7 @@ class AlertServicer(AlertServiceServicer):
     async def AcknowledgeAlert(self, request: pb.AcknowledgeAlertRequest, context: Context) -> pb.AcknowledgeAlertResponse:
         """See the proto."""
         async with self._database.write() as tx:
-            alert = await handling.acknowledge(tx, current_caller(), request.id, request.note, self._clock.now())
+            alert = await handling.acknowledge(tx, current_caller(), request.id, request.note, self._clock.now(), is_listed=True)
         return pb.AcknowledgeAlertResponse(alert=encode_alert(alert))
 
     async def CloseAlert(self, request: pb.CloseAlertRequest, context: Context) -> pb.CloseAlertResponse:
@@ -150,9 +151,9 @@ def encode_alert(alert: Alert) -> alert_pb2.Alert:
 
 def encode_monitor(alert: Alert) -> alert_pb2.Monitor | None:
     """The monitor behind an alert; None when none is."""
-    if alert.monitor_kind is None:
+    if alert.source_kind is not SourceKind.MONITOR:
         return None
-    return alert_pb2.Monitor(kind=alert.monitor_kind, id=alert.monitor_id or "", name=alert.monitor_name or "")
+    return alert_pb2.Monitor(kind=UPTIME_MONITOR, id=str(alert.entity_id), name=alert.entity_name or "")
 
 
 def encode_system_alert(alert: SystemAlert) -> alert_pb2.SystemAlert:

@@ -8,7 +8,7 @@ import grpc
 from lumetry.alerts.v1 import silence_pb2
 from lumetry.alerts.v1 import silence_service_pb2 as pb
 from lumetry.alerts.v1.silence_service_pb2_grpc import SilenceServiceServicer
-from lumetry_core.alerts.service import silences
+from lumetry_core.alerts.service import muting, silences
 from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft
 from lumetry_core.alerts.silences import Matchers, Silence
 from lumetry_core.runtime.clock import Clock
@@ -51,7 +51,7 @@ class SilenceServicer(SilenceServiceServicer):
     async def DeleteSilence(self, request: pb.DeleteSilenceRequest, context: Context) -> pb.DeleteSilenceResponse:
         """See the proto."""
         async with self._database.write() as tx:
-            await silences.delete_silence(tx, current_caller(), request.id, self._clock.now())
+            await muting.delete_silence(tx, current_caller(), request.id, self._clock.now())
         return pb.DeleteSilenceResponse()
 
 

@@ -40,9 +40,13 @@ async def raise_detected(tx: Transaction, organization_id: int, rises: Sequence[
     by_id = {rise.alert_id: rise for rise in rises}
     found = await selection.read_alerts(tx, organization_id, by_id, lock=True)
     before = [alert for alert in found if alert.is_active and alert.severity is not Severity.CRITICAL]
-    after = [replace(alert, severity=Severity.CRITICAL, trigger_reason=by_id[alert.id].trigger_reason, update_time=now) for alert in before]
+    after = [
+        replace(alert, severity=Severity.CRITICAL, trigger_reason=by_id[alert.id].trigger_reason, escalate_time=now, update_time=now)
+        for alert in before
+    ]
     changes = {
-        alert.id: {"severity": alert.severity, "trigger_reason": alert.trigger_reason, "update_time": alert.update_time} for alert in after
+        alert.id: {"severity": alert.severity, "trigger_reason": alert.trigger_reason, "escalate_time": now, "update_time": now}
+        for alert in after
     }
     await store.update_alerts(tx, organization_id, changes)
     explanations = [explain_rise(alert, by_id[alert.id], now) for alert in before]

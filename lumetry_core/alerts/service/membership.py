@@ -6,9 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from lumetry_core.alerts.model import Alert, Eligibility
-from lumetry_core.alerts.service.transitions import CORRELATION, TOPIC
+from lumetry_core.alerts.service.admission import find_silence
+from lumetry_core.alerts.service.silences import active_silences
+from lumetry_core.alerts.service.transitions import CORRELATION, TOPIC, tell_alerts
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import selection
+from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
 from lumetry_core.runtime.queue import enqueue
@@ -71,25 +74,33 @@ async def suppress(tx: Transaction, organization_id: int, window_of: Mapping[int
         }
         for alert in before
     }
-    return await change(tx, organization_id, before, changes, now)
+    after = await change(tx, organization_id, before, changes, now)
+    await tell_alerts(tx, organization_id, [new for old, new in zip(before, after, strict=True) if not old.is_silenced], now)
+    return after
 
 
 async def release(tx: Transaction, organization_id: int, alert_ids: Collection[int], now: datetime) -> list[Alert]:
-    """Marks active alerts as covered no more and hands them to correlation; a watch goes on. Answers those that changed."""
+    """Marks active alerts as covered no more and hands them to correlation; a watch goes on. Answers those that changed.
+
+    They fire then, so silences are asked.
+    """
     before = [
         alert
         for alert in await selection.read_alerts(tx, organization_id, alert_ids, lock=True)
         if alert.is_active and alert.maintenance_window_id is not None
     ]
+    silences = await active_silences(tx, organization_id, now) if before else []
     changes: dict[int, dict[str, Any]] = {
         alert.id: {
             "incident_eligibility": None if alert.watch_start_time is None else Eligibility.POST_RESOLUTION_WATCH,
             "maintenance_window_id": None,
+            "silence_id": find_silence(alert, silences),
             "update_time": now,
         }
         for alert in before
     }
     after = await change(tx, organization_id, before, changes, now)
+    await tell_alerts(tx, organization_id, [alert for alert in after if not alert.is_silenced], now)
     await enqueue(tx, organization_id, CORRELATION, [("alert_released", {"alert_id": alert.id}) for alert in after], now)
     return after
 
@@ -100,5 +111,6 @@ async def change(
     """Sets columns of alerts, the same of each, and publishes them."""
     await store.update_alerts(tx, organization_id, changes)
     after = [replace(alert, **changes[alert.id]) for alert in before]
-    await publish(tx, organization_id, [(TOPIC, "alert.updated", alert) for alert in after], now)
+    told = [(TOPIC, "alert.updated", alert) for alert in after if alert.severity is not Severity.INFO]
+    await publish(tx, organization_id, told, now)
     return after

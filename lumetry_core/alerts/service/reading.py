@@ -11,7 +11,7 @@ from lumetry_core.alerts.store import decisions as decision_store
 from lumetry_core.alerts.store import paths as path_store
 from lumetry_core.alerts.store import selection
 from lumetry_core.rules.choices import check_text, find_choice
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES, Severity
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, not_found
@@ -43,7 +43,7 @@ async def search_alerts(tx: Transaction, caller: Caller, query: AlertQuery) -> l
     wanted = AlertFilter(
         metric_key=query.metric_key or None,
         rule_id=query.rule_id,
-        severity=find_choice(Severity, query.severity, "severity", faults),
+        severity=find_choice(SEVERITIES, query.severity, "severity", faults),
         state=find_choice(AlertState, query.status, "status", faults),
         incident_id=query.incident_id,
         start_time=query.start_time,
@@ -82,6 +82,14 @@ async def get_alert(tx: Transaction, organization_id: int, alert_id: int, *, loc
     return found[0]
 
 
+async def get_listed_alert(tx: Transaction, organization_id: int, alert_id: int) -> Alert:
+    """One alert as the `lumetry` family sees it, to which those of severity `Info` are unknown. Fails with NOT_FOUND."""
+    found = await get_alert(tx, organization_id, alert_id)
+    if found.severity is Severity.INFO:
+        raise not_found("Alert", alert_id)
+    return found
+
+
 async def find_paths(tx: Transaction, organization_id: int, alert_ids: Collection[int]) -> dict[int, tuple[PathNode, ...]]:
     """The ways from what alerts affect to their services, as found when they opened; alerts without any are left out."""
     return await path_store.read_paths(tx, organization_id, alert_ids)
@@ -89,7 +97,7 @@ async def find_paths(tx: Transaction, organization_id: int, alert_ids: Collectio
 
 async def list_violations_of(tx: Transaction, caller: Caller, alert_id: int, limit: int) -> list[Violation]:
     """The violations of an alert, newest first; none for alerts that no metric made. Fails with NOT_FOUND, VALIDATION_FAILED."""
-    await get_alert(tx, caller.organization_id, alert_id)
+    await get_listed_alert(tx, caller.organization_id, alert_id)
     faults = Faults()
     wanted = ViolationFilter(alert_ids=(alert_id,), limit=read_limit(limit, faults=faults))
     faults.raise_if_any()
@@ -102,7 +110,7 @@ async def explain(tx: Transaction, caller: Caller, alert_id: int, transition: st
     Args:
         transition: Empty: the opening.
     """
-    await get_alert(tx, caller.organization_id, alert_id)
+    await get_listed_alert(tx, caller.organization_id, alert_id)
     faults = Faults()
     wanted = find_choice(Transition, transition, "transition", faults) or Transition.OPEN
     faults.raise_if_any()

@@ -48,6 +48,7 @@ async def update_reported(tx: Transaction, organization_id: int, retellings: Seq
             "alert_name": after.alert_name,
             "title": after.title,
             "description": after.description,
+            "escalate_time": after.escalate_time,
             "update_time": now,
         }
         for _, after in changed
@@ -64,9 +65,11 @@ async def update_reported(tx: Transaction, organization_id: int, retellings: Seq
 def retell(alert: Alert, retelling: Retelling, now: datetime) -> Alert:
     """The alert as a later report tells it. Severity only rises; a title or description that is not told stays."""
     title = retelling.title or alert.title
+    rises = retelling.severity is Severity.CRITICAL and alert.severity is not Severity.CRITICAL
     return replace(
         alert,
-        severity=Severity.CRITICAL if retelling.severity is Severity.CRITICAL else alert.severity,
+        severity=Severity.CRITICAL if rises else alert.severity,
+        escalate_time=now if rises else alert.escalate_time,
         alert_name=title or alert.alert_name,
         title=title,
         description=retelling.description or alert.description,

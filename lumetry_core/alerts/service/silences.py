@@ -1,6 +1,6 @@
 """Silences: what people do with them, and who asks for them (contract lumetry 19.7)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,16 +10,13 @@ from lumetry_core.alerts.silences import LONGEST, Matchers, Silence
 from lumetry_core.alerts.store import silences as store
 from lumetry_core.baselines.validation import MAX_REASON, check_text
 from lumetry_core.rules import choices
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
-from lumetry_core.runtime.errors import Faults, not_found
+from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.paging import read_limit
-from lumetry_core.runtime.queue import enqueue
 
 KIND = "Silence"
-ROUTING = "routing"
-"""The queue of what may lead to notifications."""
 MAX_LABELS = 32
 MAX_LABEL_KEY = 128
 MAX_LABEL_VALUE = 512
@@ -92,17 +89,6 @@ async def create_silence(tx: Transaction, caller: Caller, draft: SilenceDraft, n
     return created
 
 
-async def delete_silence(tx: Transaction, caller: Caller, silence_id: int, now: datetime) -> None:
-    """Removes a silence; what it held back is routed again. Fails with NOT_FOUND."""
-    found = await store.delete_silence(tx, caller.organization_id, silence_id, now)
-    if found is None:
-        raise not_found(KIND, silence_id)
-    silence, is_announced_now = found
-    await record_audit(tx, caller, f"{KIND}.Deleted", KIND, silence_id, now, before=audited(silence))
-    if is_announced_now:
-        await announce_end(tx, caller.organization_id, [silence_id], now)
-
-
 async def active_silences(tx: Transaction, organization_id: int, now: datetime) -> list[Silence]:
     """The silences that mute at a time, by number, ascending. One indexed query."""
     return await store.list_active(tx, organization_id, now)
@@ -118,17 +104,12 @@ async def find_silences_within(tx: Transaction, organization_id: int, start: dat
     return await store.list_within(tx, organization_id, start, end)
 
 
-async def announce_end(tx: Transaction, organization_id: int, silence_ids: Sequence[int], now: datetime) -> None:
-    """Has routing look again at what silences held back."""
-    await enqueue(tx, organization_id, ROUTING, [("silence_ended", {"silence_id": silence_id}) for silence_id in silence_ids], now)
-
-
 def check_matchers(draft: MatchersDraft, faults: Faults) -> Matchers:
     """Reads matchers. What they name need not exist (yet): it may be of the time before or after."""
     matchers = Matchers(
         metric_key=draft.metric_key,
         rule_id=draft.rule_id,
-        severity=read_word(Severity, draft.severity, "matchers.severity", faults),
+        severity=read_word(SEVERITIES, draft.severity, "matchers.severity", faults),
         source_kind=read_word(SourceKind, draft.source_kind, "matchers.sourceKind", faults),
         service_node_id=draft.service_node_id,
         ci_node_id=draft.ci_node_id,
@@ -146,12 +127,15 @@ def check_matchers(draft: MatchersDraft, faults: Faults) -> Matchers:
     return matchers
 
 
-def read_word(kind: type[choices.Choice], value: str, path: str, faults: Faults) -> choices.Choice | None:
+def read_word(kind: Iterable[choices.Choice], value: str, path: str, faults: Faults) -> choices.Choice | None:
     """Reads an enumerated value of a body, where case matters; None when it is empty, or unknown, which notes a fault."""
-    if value and value not in set(kind):
-        faults.add(path, f"must be one of {', '.join(kind)}")
+    if not value:
         return None
-    return kind(value) if value else None
+    words = tuple(kind)
+    found = next((word for word in words if word == value), None)
+    if found is None:
+        faults.add(path, f"must be one of {', '.join(words)}")
+    return found
 
 
 def audited(silence: Silence) -> dict[str, object]:

@@ -3,7 +3,7 @@
 Each transition is recorded with its decision, published, and handed to correlation, in the caller's transaction.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -15,11 +15,13 @@ from lumetry_core.alerts.decisions import (
     explain_rule_left_active,
 )
 from lumetry_core.alerts.model import Alert, AlertState, CloseCause, Closing, Eligibility, Escalation, Opening, SourceKind
-from lumetry_core.alerts.service.admission import admit
+from lumetry_core.alerts.service.admission import admit, judge_silenced
+from lumetry_core.alerts.spelling import spell_monitored, status_of
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import decisions as decision_store
 from lumetry_core.alerts.store import selection
-from lumetry_core.rules.model import RuleStatus
+from lumetry_core.feed.service import tell
+from lumetry_core.rules.model import RuleStatus, Severity
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
 from lumetry_core.runtime.queue import enqueue
@@ -59,15 +61,8 @@ def new_alert(organization_id: int, opening: Opening, now: datetime) -> Alert:
         trigger_reason=opening.trigger.reason,
         violation_count=opening.trigger.count,
         start_time=opening.start_time,
-        end_time=None,
-        acknowledge_time=None,
-        incident_id=None,
-        incident_eligibility=None,
-        watch_start_time=None,
-        last_resolved_incident_id=None,
         first_violation_time=opening.first_violation_time,
         last_not_clear_time=opening.last_not_clear_time,
-        close_cause=None,
         create_time=now,
         update_time=now,
     )
@@ -77,26 +72,22 @@ async def escalate(tx: Transaction, organization_id: int, escalations: Sequence[
     """Raises the severity of active alerts; the start stays. Alerts that are closed by now are left out of the answer."""
     by_id = {escalation.alert_id: escalation for escalation in escalations}
     before = [alert for alert in await selection.read_alerts(tx, organization_id, by_id, lock=True) if alert.is_active]
-    changes = {
-        alert.id: {
-            "severity": by_id[alert.id].severity,
-            "alert_level_id": by_id[alert.id].alert_level_id,
-            "trigger_reason": by_id[alert.id].trigger.reason,
-            "update_time": now,
-        }
-        for alert in before
-    }
-    await store.update_alerts(tx, organization_id, changes)
-    after = [
+    risen = [
         replace(
             alert,
             severity=by_id[alert.id].severity,
             alert_level_id=by_id[alert.id].alert_level_id,
             trigger_reason=by_id[alert.id].trigger.reason,
+            escalate_time=now,
             update_time=now,
         )
         for alert in before
     ]
+    judged = await judge_silenced(tx, organization_id, [alert for alert in risen if alert.silence_id is not None], now)
+    standing = {alert.id: alert for alert in judged}
+    after = [standing.get(alert.id, alert) for alert in risen]
+    changed = ("severity", "alert_level_id", "trigger_reason", "escalate_time", "silence_id", "update_time")
+    await store.update_alerts(tx, organization_id, {alert.id: {name: getattr(alert, name) for name in changed} for alert in after})
     explanations = [explain_escalation(alert, by_id[alert.id], now) for alert in before]
     await announce(tx, organization_id, "alert_escalated", "alert.updated", after, explanations, now)
     return after
@@ -186,12 +177,28 @@ async def announce(
     changed: Sequence[Alert],
     explanations: Sequence[Explanation],
     now: datetime,
+    notes: Mapping[int, Mapping[str, str]] | None = None,
 ) -> None:
-    """Records the decisions of a transition, publishes it and hands it to correlation."""
+    """Records the decisions of a transition, publishes it and hands it to correlation.
+
+    Args:
+        notes: What the work says besides, by alert.
+    """
     await decision_store.insert_explanations(tx, organization_id, explanations, now)
-    await publish(tx, organization_id, [(TOPIC, event, alert) for alert in changed], now)
-    items: Iterable[tuple[str, dict[str, int]]] = [(work, {"alert_id": alert.id}) for alert in changed]
+    # `Info` lies below the range of the `lumetry` family, whose streams follow this topic.
+    await publish(tx, organization_id, [(TOPIC, event, alert) for alert in changed if alert.severity is not Severity.INFO], now)
+    await tell_alerts(tx, organization_id, changed, now)
+    items = [(work, {"alert_id": alert.id, **(notes or {}).get(alert.id, {})}) for alert in changed]
     await enqueue(tx, organization_id, CORRELATION, items, now)
+
+
+async def tell_alerts(tx: Transaction, organization_id: int, changed: Sequence[Alert], now: datetime) -> None:
+    """Tells the feed how alerts stand that opened, rose, were muted, let go or closed."""
+    await tell(tx, organization_id, [(FEED_EVENT[status_of(alert)], {"alert": spell_monitored(alert)}) for alert in changed], now)
+
+
+FEED_EVENT = {"active": "alert.fired", "silenced": "alert.silenced", "resolved": "alert.resolved"}
+"""By status (contract monitoring 9.4, 11)."""
 
 
 async def set_last_not_clear(tx: Transaction, organization_id: int, times: Mapping[int, datetime]) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime
 from lumetry_core.alerts.maintenance import NODE_SCOPES, MaintenanceWindow, advance, has_changed, next_change
 from lumetry_core.alerts.service.maintenance import find_coverage, list_active_windows
 from lumetry_core.alerts.service.membership import release, suppress
-from lumetry_core.alerts.service.silences import announce_end
+from lumetry_core.alerts.service.muting import end_silences
 from lumetry_core.alerts.store import maintenance as store
 from lumetry_core.alerts.store import selection
 from lumetry_core.alerts.store import silences as silence_store
@@ -36,7 +36,7 @@ async def keep_operations(tx: Transaction, organization_id: int, now: datetime) 
     if due:
         await judge_alerts(tx, organization_id, now)
     ended = await silence_store.take_ended(tx, organization_id, now)
-    await announce_end(tx, organization_id, ended, now)
+    await end_silences(tx, organization_id, ended, now)
 
 
 async def judge_alerts(tx: Transaction, organization_id: int, now: datetime) -> None:

@@ -31,6 +31,9 @@ IS_DETECTED = f"{IS_ACTIVE} AND source_kind = 'FleetDetector'"
 """The rows of which a metric and dimension key have at most one."""
 IS_REPORTED = "source_kind = 'External'"
 """The rows that have a source and an occurrence."""
+IS_MONITORED = f"{IS_ACTIVE} AND source_kind = 'Monitor'"
+"""The rows of which a monitor and alert type have at most one."""
+IS_SILENCED = f"{IS_ACTIVE} AND silence_id IS NOT NULL"
 
 alerts = Table(
     "alerts",
@@ -76,9 +79,20 @@ alerts = Table(
     Column("external_definition_key", Text),
     Column("external_instance_key", Text),
     Column("external_occurrence_key", Text),
-    Column("monitor_kind", String(20)),
-    Column("monitor_id", Text),
-    Column("monitor_name", Text),
+    Column("acknowledged_by", Text),
+    Column("escalate_time", Time),
+    Column("silence_id", BigInteger),
+    Column("monitor_source", String(20)),
+    Column("alert_type", String(40)),
+    Column("entity_type", String(20)),
+    Column("entity_id", BigInteger),
+    Column("entity_name", Text),
+    Column("subject_type", String(20)),
+    Column("subject_id", BigInteger),
+    Column("subject_name", Text),
+    Column("details", Text),
+    Column("renewal", String(100)),
+    Column("channel_names", Text),
     Index("ix_alerts_organization_start", "organization_id", "start_time", "id"),
     Index("ix_alerts_organization_state", "organization_id", "state", "start_time", "id"),
     Index("ix_alerts_organization_state_severity", "organization_id", "state", "severity", "start_time", "id"),
@@ -105,6 +119,33 @@ alerts = Table(
         unique=True,
         sqlite_where=text(IS_DETECTED),
         postgresql_where=text(IS_DETECTED),
+    ),
+    Index(
+        "uq_alerts_monitored",
+        "organization_id",
+        "entity_type",
+        "entity_id",
+        "monitor_source",
+        "alert_type",
+        unique=True,
+        sqlite_where=text(IS_MONITORED),
+        postgresql_where=text(IS_MONITORED),
+    ),
+    Index(
+        "ix_alerts_organization_entity",
+        "organization_id",
+        "entity_type",
+        "entity_id",
+        "end_time",
+        sqlite_where=text("source_kind = 'Monitor'"),
+        postgresql_where=text("source_kind = 'Monitor'"),
+    ),
+    Index(
+        "ix_alerts_organization_silenced",
+        "organization_id",
+        "silence_id",
+        sqlite_where=text(IS_SILENCED),
+        postgresql_where=text(IS_SILENCED),
     ),
     Index(
         "ix_alerts_organization_occurrence",
@@ -134,6 +175,8 @@ alerts = Table(
 
 FIELDS = tuple(field.name for field in fields(Alert))
 """All columns in the order of the model."""
+DOCUMENTS = ("labels", "details", "channel_names")
+"""Columns that hold JSON."""
 
 
 async def insert_alerts(tx: Transaction, drafts: Sequence[Alert]) -> list[int]:
@@ -145,14 +188,15 @@ async def insert_alerts(tx: Transaction, drafts: Sequence[Alert]) -> list[int]:
     for row, number in zip(rows, ids, strict=True):
         row["id"] = number
         row["dimension_key"] = row["dimension_key"] or ""
-        row["labels"] = None if row["labels"] is None else write_labels(row["labels"])
+        for name in DOCUMENTS:
+            row[name] = None if row[name] is None else write_document(row[name])
     await tx.execute(alerts.insert(), rows)
     return ids
 
 
-def write_labels(labels: Mapping[str, str]) -> str:
-    """Labels as they are stored."""
-    return msgspec.json.encode(dict(sorted(labels.items()))).decode()
+def write_document(value: Any) -> str:  # noqa: ANN401 -- what JSON knows
+    """Labels, details or names as they are stored."""
+    return msgspec.json.encode(value, order="sorted").decode()
 
 
 async def take_ids(tx: Transaction, count: int) -> list[int]:

@@ -41,7 +41,7 @@ decoder = msgspec.msgpack.Decoder(tuple[GateRow, ...])
 
 
 async def insert_explanations(tx: Transaction, organization_id: int, explanations: Sequence[Explanation], now: datetime) -> None:
-    """Records the traces of transitions, of which each alert has at most one of a kind."""
+    """Records the traces of transitions. Of a kind that an alert makes again, as it does when it rises twice, the newest is kept."""
     if not explanations:
         return
     rows = [
@@ -56,7 +56,10 @@ async def insert_explanations(tx: Transaction, organization_id: int, explanation
         }
         for explanation in explanations
     ]
-    await tx.execute(decisions.insert(), rows)
+    insert = tx.insert(decisions)
+    kept = ("outcome", "summary", "gates", "create_time")
+    replaced = {name: insert.excluded[name] for name in kept}
+    await tx.execute(insert.on_conflict_do_update(index_elements=["organization_id", "alert_id", "transition"], set_=replaced), rows)
 
 
 async def update_explanations(tx: Transaction, organization_id: int, explanations: Sequence[Explanation]) -> None:

@@ -49,6 +49,8 @@ def read_conditions(wanted: AlertFilter) -> Iterable[ColumnElement[bool]]:
         alerts.c.incident_id: wanted.incident_id,
         alerts.c.dimension_key: wanted.dimension_key,
     }
+    if wanted.severity is None:
+        yield alerts.c.severity != Severity.INFO  # below the range of the `lumetry` family, for which this lists
     broad = {alerts.c.severity: wanted.severity, alerts.c.state: wanted.state, alerts.c.source_kind: wanted.source_kind}
     given = [column == value for column, value in selective.items() if value is not None]
     yield from given
@@ -86,6 +88,14 @@ async def select_active(
         select(*SELECTED).where(alerts.c.organization_id == organization_id, alerts.c.state.in_(ACTIVE), *given).order_by(alerts.c.id)
     )
     return await fetch(tx, statement.with_for_update() if lock else statement)
+
+
+async def select_silenced(tx: Transaction, organization_id: int, silence_ids: Collection[int]) -> list[Alert]:
+    """Reads the active alerts that silences mute, by number, ascending, kept from changing until the transaction ends."""
+    statement = select(*SELECTED).where(
+        alerts.c.organization_id == organization_id, alerts.c.silence_id.in_(sorted(silence_ids)), alerts.c.state != AlertState.CLOSED
+    )
+    return await fetch(tx, statement.order_by(alerts.c.id).with_for_update())
 
 
 async def select_covering(
@@ -140,6 +150,8 @@ SELECTED = [type_coerce(column, BigInteger) if isinstance(column.type, Time) els
 TIMES = [position for position, name in enumerate(FIELDS) if isinstance(alerts.c[name].type, Time)]
 DIMENSION_KEY = FIELDS.index("dimension_key")
 LABELS = FIELDS.index("labels")
+DETAILS = FIELDS.index("details")
+CHANNEL_NAMES = FIELDS.index("channel_names")
 CHOICES: list[tuple[int, dict[str, StrEnum]]] = [
     (FIELDS.index(name), {choice.value: choice for choice in kind})
     for name, kind in (
@@ -163,4 +175,8 @@ def read_row(row: Any) -> Alert:  # noqa: ANN401 -- a row of SELECTED
     values[DIMENSION_KEY] = values[DIMENSION_KEY] or None
     if values[LABELS] is not None:
         values[LABELS] = msgspec.json.decode(values[LABELS], type=dict[str, str])
+    if values[DETAILS] is not None:
+        values[DETAILS] = msgspec.json.decode(values[DETAILS])
+    if values[CHANNEL_NAMES] is not None:
+        values[CHANNEL_NAMES] = msgspec.json.decode(values[CHANNEL_NAMES], type=tuple[str, ...])
     return Alert(*values)

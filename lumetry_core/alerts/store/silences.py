@@ -5,16 +5,34 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Column, ColumnElement, Index, Table, Text, and_, not_, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Index,
+    String,
+    Table,
+    Text,
+    and_,
+    case,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    text,
+    update,
+)
 
+from lumetry_core.alerts.maintenance import SETTLE
 from lumetry_core.alerts.model import SourceKind
-from lumetry_core.alerts.silences import Matchers, Silence
+from lumetry_core.alerts.silences import Matchers, Silence, SilenceFamily
 from lumetry_core.alerts.store.alerts import parts
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
 
 IS_LIVE = "due_time IS NOT NULL"
-"""The rows whose end is not announced yet."""
+"""The rows whose end is still to be looked after."""
 
 silences = Table(
     "silences",
@@ -29,6 +47,8 @@ silences = Table(
     Column("create_time", Time, nullable=False),
     Column("created_by", BigInteger),
     Column("delete_time", Time),
+    Column("family", String(20), nullable=False, server_default=SilenceFamily.LUMETRY),
+    Column("created_by_name", Text),
     Index("ix_silences_organization_start", "organization_id", "start_time", "id"),
     Index("ix_silences_live", "organization_id", "end_time", sqlite_where=text(IS_LIVE), postgresql_where=text(IS_LIVE)),
     Index("ix_silences_due", "due_time", sqlite_where=text(IS_LIVE), postgresql_where=text(IS_LIVE)),
@@ -40,7 +60,7 @@ async def insert_silence(tx: Transaction, silence: Silence, due_time: datetime |
     """Adds a silence, whose own number does not count, and answers the number given to it.
 
     Args:
-        due_time: When its end is to be announced; None: never.
+        due_time: When its end is to be looked after; None: never.
     """
     values = {
         "organization_id": silence.organization_id,
@@ -51,18 +71,26 @@ async def insert_silence(tx: Transaction, silence: Silence, due_time: datetime |
         "due_time": due_time,
         "create_time": silence.create_time,
         "created_by": silence.created_by,
+        "created_by_name": silence.created_by_name,
+        "family": silence.family,
     }
     number: int = (await tx.execute(silences.insert().values(values).returning(silences.c.id))).scalar_one()
     return number
 
 
-async def delete_silence(tx: Transaction, organization_id: int, silence_id: int, now: datetime) -> tuple[Silence, bool] | None:
-    """Removes a silence; answers it and whether its end is still to be announced. None: there is none, or it was removed before."""
-    same = and_(silences.c.organization_id == organization_id, silences.c.id == silence_id)
+async def delete_silence(
+    tx: Transaction, organization_id: int, family: SilenceFamily, silence_id: int, now: datetime
+) -> tuple[Silence, bool] | None:
+    """Removes a silence; answers it and whether its end is still to be looked after, as it is once more SETTLE later.
+
+    None: there is none, or it was removed before.
+    """
+    same = and_(silences.c.organization_id == organization_id, silences.c.id == silence_id, silences.c.family == family)
     row = (await tx.execute(select(silences).where(same, silences.c.delete_time.is_(None)).with_for_update())).one_or_none()
     if row is None:
         return None
-    await tx.execute(update(silences).where(same).values(delete_time=now, due_time=None))
+    due_time = None if row.due_time is None else now + SETTLE
+    await tx.execute(update(silences).where(same).values(delete_time=now, due_time=due_time))
     return to_silence(row), row.due_time is not None
 
 
@@ -88,14 +116,33 @@ async def list_active(tx: Transaction, organization_id: int, now: datetime) -> l
 
 
 async def list_newest(tx: Transaction, organization_id: int, *, active: bool | None, now: datetime, limit: int) -> list[Silence]:
-    """At most so many silences that are not removed, newest first by start, then number.
+    """At most so many silences of the `lumetry` family that are not removed, newest first by start, then number.
 
     Args:
         active: Whether they mute now; None: either.
     """
-    conditions: list[ColumnElement[bool]] = [silences.c.organization_id == organization_id, silences.c.delete_time.is_(None)]
+    conditions: list[ColumnElement[bool]] = [
+        silences.c.organization_id == organization_id,
+        silences.c.family == SilenceFamily.LUMETRY,
+        silences.c.delete_time.is_(None),
+    ]
     if active is not None:
         mutes = and_(silences.c.start_time <= now, silences.c.end_time > now)
+        conditions.append(mutes if active else not_(mutes))
+    statement = select(silences).where(*conditions).order_by(silences.c.start_time.desc(), silences.c.id.desc()).limit(limit)
+    return [to_silence(row) for row in await tx.execute(statement)]
+
+
+async def list_rules(tx: Transaction, organization_id: int, *, active: bool | None, now: datetime, limit: int) -> list[Silence]:
+    """At most so many silence rules of the `monitoring` family, cancelled ones included, newest first.
+
+    Args:
+        active: Whether they mute now; None: either.
+    """
+    of_family = and_(silences.c.organization_id == organization_id, silences.c.family == SilenceFamily.MONITORING)
+    conditions: list[ColumnElement[bool]] = [of_family]
+    if active is not None:
+        mutes = and_(silences.c.delete_time.is_(None), silences.c.start_time <= now, silences.c.end_time > now)
         conditions.append(mutes if active else not_(mutes))
     statement = select(silences).where(*conditions).order_by(silences.c.start_time.desc(), silences.c.id.desc()).limit(limit)
     return [to_silence(row) for row in await tx.execute(statement)]
@@ -113,16 +160,18 @@ async def list_within(tx: Transaction, organization_id: int, start: datetime, en
 
 
 async def organizations_due(tx: Transaction, now: datetime) -> Sequence[int]:
-    """The organizations with silences whose end is to be announced, ascending."""
+    """The organizations with silences whose end is to be looked after, ascending."""
     # asked for distinct ones SQLite would read the index of all live silences
     statement = select(silences.c.organization_id).where(silences.c.due_time <= now)
     return sorted(set((await tx.execute(statement)).scalars()))
 
 
 async def take_ended(tx: Transaction, organization_id: int, now: datetime) -> list[int]:
-    """The numbers of silences that are over, ascending; each is answered once."""
+    """The numbers of silences that are over, ascending; each is answered when it ends and once more SETTLE later."""
     ended = and_(silences.c.organization_id == organization_id, silences.c.due_time <= now)
-    rows = await tx.execute(update(silences).where(ended).values(due_time=None).returning(silences.c.id))
+    is_again = or_(silences.c.due_time > silences.c.end_time, silences.c.delete_time.is_not(None))
+    next_due = case((is_again, null()), else_=literal(now + SETTLE, Time))
+    rows = await tx.execute(update(silences).where(ended).values(due_time=next_due).returning(silences.c.id))
     return sorted(rows.scalars())
 
 
@@ -154,4 +203,6 @@ def to_silence(row: Any) -> Silence:  # noqa: ANN401 -- rows carry their columns
         create_time=row.create_time,
         created_by=row.created_by,
         delete_time=row.delete_time,
+        family=SilenceFamily(row.family),
+        created_by_name=row.created_by_name,
     )

@@ -35,14 +35,14 @@ async def read_feed(
         check: Called before every page.
     """
     async with database.read() as tx:
-        oldest_id, last_id = await read_range(tx, organization_id)
+        oldest_id, last_id = await read_range(tx, organization_id, topics)
     position, missed = resume(after_id, oldest_id, last_id)
     yield [RESET] if missed else []
     lag_before: int | None = None
     while True:
         await check()
         async with database.read() as tx:
-            oldest_id, last_id = await read_range(tx, organization_id)
+            oldest_id, last_id = await read_range(tx, organization_id, topics)
             page = await read_after(tx, organization_id, position, topics, PAGE_EVENTS)
         lag = last_id - position
         if position + 1 < oldest_id or is_falling_behind(lag_before, lag):

@@ -13,6 +13,7 @@ from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.model import Alert
 from lumetry_core.alerts.service.membership import set_incidents
 from lumetry_core.alerts.service.reading import find_alerts
+from lumetry_core.feed.service import hand_over
 from lumetry_core.incidents import timeline
 from lumetry_core.incidents.correlation import Placement, Standing, correlate, follow, is_waiting
 from lumetry_core.incidents.keys import correlation_key_of
@@ -20,6 +21,7 @@ from lumetry_core.incidents.model import Entry, Incident, Joining, JoinReason, M
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import members as member_store
 from lumetry_core.incidents.store import timeline as timeline_store
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
 from lumetry_core.runtime.queue import WorkItem, enqueue
@@ -28,10 +30,17 @@ QUEUE = "correlation"
 SWEEP = "sweep"
 """Kind of the item that asks for a look at what resolved incidents left behind."""
 ROUTING = "routing"
-ROUTED_AS = {"alert_opened": "open", "alert_escalated": "escalate", "alert_closed": "close", "alert_released": "release"}
+ROUTED_AS = {
+    "alert_opened": "open",
+    "alert_escalated": "escalate",
+    "alert_renewed": "renew",
+    "alert_acknowledged": "acknowledge",
+    "alert_closed": "close",
+    "alert_released": "release",
+}
 """What the items of correlation are to those who tell people, who must know the incident first."""
-PLACED_KINDS = frozenset({"alert_opened", "alert_released"})
-"""Items after which an alert may become a member."""
+PLACED_KINDS = frozenset({"alert_opened", "alert_escalated", "alert_released"})
+"""Items after which an alert may become a member: one that rises from `Info` is not until then."""
 TOPIC = "incidents"
 
 
@@ -65,7 +74,7 @@ async def correlate_items(tx: Transaction, items: Sequence[WorkItem], defaults: 
     correlated, placements = correlate(waiting, followed, window, now)
     incidents = [standing.incident for standing in before], [standing.incident for standing in correlated]
     await record(tx, organization_id, *incidents, followings, placements, now)
-    routed = [(ROUTED_AS[item.kind], {"alert_id": item.payload["alert_id"]}) for item in items if item.kind in ROUTED_AS]
+    routed = [(ROUTED_AS[item.kind], item.payload) for item in items if item.kind in ROUTED_AS]
     await enqueue(tx, organization_id, ROUTING, routed, now)
 
 
@@ -142,6 +151,12 @@ async def record(
     told = {incident.id for old, incident in zip(before, after, strict=False) if is_worth_telling(old, incident)}
     events += [(TOPIC, "incident.updated", incident) for incident in changed if incident.id in told]
     await publish(tx, organization_id, events, now)
+    await hand_over(tx, organization_id, [describe_event("incident.opened", incident, now) for incident in opened], now)
+
+
+def describe_event(event_type: str, incident: Incident, now: datetime) -> tuple[str, dict[str, object]]:
+    """What subscribers of the feed get of an incident's event (contract monitoring 12.2)."""
+    return event_type, {"incident_id": incident.id, "time": spell_time(now)}
 
 
 def is_worth_telling(before: Incident, after: Incident) -> bool:

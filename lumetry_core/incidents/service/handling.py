@@ -7,11 +7,12 @@ from typing import Any
 
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.alerts.service.membership import start_watch
+from lumetry_core.feed.service import hand_over
 from lumetry_core.incidents import timeline
 from lumetry_core.incidents.model import Classification, Entry, Incident, IncidentState
 from lumetry_core.incidents.notes import check_note
 from lumetry_core.incidents.service.candidates import note_resolution
-from lumetry_core.incidents.service.correlating import TOPIC
+from lumetry_core.incidents.service.correlating import TOPIC, describe_event
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import timeline as timeline_store
 from lumetry_core.runtime.caller import Caller, system_caller
@@ -20,6 +21,7 @@ from lumetry_core.runtime.errors import Faults, LumetryError, Reason, not_found
 from lumetry_core.runtime.events import publish
 
 RESOLVED_AT_ONCE = 200
+FEED_EVENT = {IncidentState.ACKNOWLEDGED: "incident.acknowledged", IncidentState.RESOLVED: "incident.resolved"}
 
 
 async def acknowledge(tx: Transaction, caller: Caller, incident_id: int, note: str | None, now: datetime) -> Incident:
@@ -128,6 +130,8 @@ async def record(
     await incident_store.update_incidents(tx, organization_id, [after])
     await timeline_store.insert_entries(tx, organization_id, [(after.id, entry) for entry in entries], now)
     await publish(tx, organization_id, [(TOPIC, event, after)], now)
+    if after.state is not before.state:
+        await hand_over(tx, organization_id, [describe_event(FEED_EVENT[after.state], after, now)], now)
     await record_audit(tx, caller, f"Incident.{verb}", "Incident", after.id, now, spell(before), spell(after))
 
 

@@ -12,7 +12,7 @@ from lumetry_core.incidents.store import members as member_store
 from lumetry_core.incidents.store import timeline as timeline_store
 from lumetry_core.metrics.service.catalog import find_metrics
 from lumetry_core.rules.choices import find_choice
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, not_found
@@ -39,7 +39,7 @@ async def search_incidents(tx: Transaction, caller: Caller, query: IncidentQuery
     faults = Faults()
     wanted = IncidentFilter(
         state=find_choice(IncidentState, query.status, "status", faults),
-        severity=find_choice(Severity, query.severity, "severity", faults),
+        severity=find_choice(SEVERITIES, query.severity, "severity", faults),
         service_node_id=query.service_node_id,
         ci_node_id=query.ci_node_id,
         start_time=query.start_time,

@@ -11,11 +11,12 @@ from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.alerts.model import Alert, Eligibility
 from lumetry_core.alerts.service import membership
 from lumetry_core.alerts.service.reading import find_alerts
+from lumetry_core.feed.service import hand_over
 from lumetry_core.incidents import timeline
 from lumetry_core.incidents.candidates import Occurrence, persistent_watch, reopened_incident
 from lumetry_core.incidents.correlation import join
 from lumetry_core.incidents.model import Entry, Incident, Joining, JoinReason, Member
-from lumetry_core.incidents.service.correlating import TOPIC, insert_opened, new_member
+from lumetry_core.incidents.service.correlating import TOPIC, describe_event, insert_opened, new_member
 from lumetry_core.incidents.store import candidates as candidate_store
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import members as member_store
@@ -196,6 +197,9 @@ async def record(tx: Transaction, organization_id: int, found: Sweep, window: ti
         kind = "incident.reopened" if number in found.reopened else "incident.updated"
         events.append((TOPIC, kind, found.incidents[number]))
     await publish(tx, organization_id, events, now)
+    told = [("incident.opened", incident) for incident in opened]
+    told += [("incident.reopened", found.incidents[number]) for number in sorted(found.reopened)]
+    await hand_over(tx, organization_id, [describe_event(event_type, incident, now) for event_type, incident in told], now)
 
 
 async def open_follow_ups(tx: Transaction, organization_id: int, found: Sweep) -> list[Incident]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from lumetry_core.notifications.delivery import Delivery
 from lumetry_core.notifications.model import Integration
+from lumetry_core.notifications.service.channel_round import tell_channels
 from lumetry_core.notifications.service.facts import gather
 from lumetry_core.notifications.service.recording import record_round
 from lumetry_core.notifications.service.repetitions import find_unheard
@@ -51,6 +52,7 @@ async def route_waiting(tx: Transaction, owner: str, fallback: Integration | Non
     alert_ids = {item.payload["alert_id"] for item in items if "alert_id" in item.payload}
     alert_ids |= {each.alert_id for each in (*held, *due)} | {alert_id for each in unheard for alert_id in each.alert_ids}
     known = await gather(tx, organization_id, alert_ids, fallback, now)
+    await tell_channels(tx, known, items, [*held, *due])
     walk = Walk(known)
     walk.follow(items)
     for each in (*held, *due):

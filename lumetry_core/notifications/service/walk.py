@@ -61,16 +61,20 @@ class Walk:
         """Takes the items of a round. Openings come first, the worst of them before others: it is the one to be told in a storm."""
         alerts = self.known.alerts
         known = [item for item in items if "alert_id" in item.payload and item.payload["alert_id"] in alerts]
-        self.risen = {item.payload["alert_id"] for item in known if item.kind == "escalate"}
+        self.risen = {item.payload["alert_id"] for item in known if item.kind == "escalate" and not rises_from_info(item)}
         openings = [self.as_opened(alerts[item.payload["alert_id"]]) for item in known if item.kind == "open"]
         for alert in sorted(openings, key=lambda alert: -SEVERITY_RANK[alert.severity]):
-            self.open(alert)
+            if alert.severity is Severity.INFO:
+                self.hold_unheard(alert)
+            else:
+                self.open(alert)
         for item in known:
             alert = alerts[item.payload["alert_id"]]
             if item.kind == "escalate":
                 opened = self.as_opened(alert)
                 self.settle_storm(opened)
-                self.decide(replace(opened, severity=Severity.CRITICAL), Transition.ESCALATE)
+                severity = opened.severity if rises_from_info(item) else Severity.CRITICAL
+                self.decide(replace(opened, severity=severity), Transition.ESCALATE)
             elif item.kind == "close":
                 self.close(alert)
             elif item.kind == "release":
@@ -82,6 +86,16 @@ class Walk:
     def as_opened(self, alert: Alert) -> Alert:
         """The alert as it was when it opened, whatever has happened to it since."""
         return replace(as_active(alert), severity=Severity.WARNING if alert.id in self.risen else alert.severity)
+
+    def hold_unheard(self, alert: Alert) -> None:
+        """Notes that something covers an alert of which no integration ever hears, as channels do once that is over."""
+        window, silence = self.known.window_of(alert), self.known.silence_of(alert)
+        cover = window or silence
+        if cover is not None:
+            cause = Cause.SILENCE if window is None else Cause.MAINTENANCE
+            until = cover.until if window is None else None
+            now = self.known.now
+            self.wait(Held(self.known.organization_id, alert.id, Transition.OPEN, cause.value, cover.record.id, None, until, now))
 
     def open(self, alert: Alert, record_id: str = "") -> None:
         """Decides an opening, or makes it wait when somebody was told of its incident.
@@ -110,7 +124,8 @@ class Walk:
         self.closed.add(alert.id)
         for told in self.known.pages.get(alert.incident_id or 0, {}).values():
             told.pop(alert.id, None)
-        self.decide(alert, Transition.CLOSE)
+        if alert.severity is not Severity.INFO:
+            self.decide(alert, Transition.CLOSE)
 
     def settle_storm(self, alert: Alert) -> None:
         """Decides an opening now that waits to see a storm, as more has happened to its alert. `alert` as it is to be told."""
@@ -132,6 +147,8 @@ class Walk:
             self.decide(as_active(alert), held.transition)
         elif not alert.is_active:
             return
+        elif alert.severity is Severity.INFO:
+            self.hold_unheard(alert)
         elif held.transition is Transition.OPEN:
             self.open(alert, RELEASED)
         elif opening is not None and opening.cause == STORM:
@@ -206,6 +223,11 @@ class Walk:
         if self.known.held.pop(key, None) is not None:
             self.waiting.pop(key, None)
             self.dropped.add(key)
+
+
+def rises_from_info(item: WorkItem) -> bool:
+    """Whether an alert rises out of what integrations do not hear of, so that its rise is their opening."""
+    return bool(item.payload.get("from") == Severity.INFO)
 
 
 def as_active(alert: Alert) -> Alert:

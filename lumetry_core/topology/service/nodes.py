@@ -28,3 +28,11 @@ async def find_node_names(tx: Transaction, organization_id: int, ids: Collection
 async def find_all_node_names(tx: Transaction, organization_id: int, ids: Collection[int]) -> dict[int, str]:
     """The names of nodes by number, as history tells them: retired ones too."""
     return await store.find_names(tx, organization_id, set(ids))
+
+
+async def find_node_ids(tx: Transaction, organization_id: int, external_ids: Collection[str]) -> dict[str, int]:
+    """The numbers of the nodes that are in the graph by the identity that their owners gave them; others are left out."""
+    if not external_ids:
+        return {}
+    found = await store.find_by_external_id(tx, organization_id, set(external_ids))
+    return {node.external_id: node.id for node in found.values() if not node.is_retired}

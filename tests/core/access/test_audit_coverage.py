@@ -18,6 +18,7 @@ READS = (
     "Download",
     "Explain",
     "Export",
+    "Follow",
     "Get",
     "List",
     "Preview",
@@ -49,6 +50,9 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
     "alerts.AlertService.CloseAlert": ("Alert.Closed",),
     "alerts.MaintenanceService.CreateMaintenanceWindow": ("MaintenanceWindow.Created",),
     "alerts.MaintenanceService.DeleteMaintenanceWindow": ("MaintenanceWindow.Deleted",),
+    "alerts.MonitoredAlertService.AcknowledgeMonitoredAlert": ("Alert.Acknowledged",),
+    "alerts.SilenceRuleService.CancelSilenceRule": ("SilenceRule.Cancelled",),
+    "alerts.SilenceRuleService.CreateSilenceRule": ("SilenceRule.Created",),
     "alerts.SilenceService.CreateSilence": ("Silence.Created",),
     "alerts.SilenceService.DeleteSilence": ("Silence.Deleted",),
     "baselines.BaselineProfileService.CreateBaselineProfile": ("BaselineProfile.Created",),
@@ -58,8 +62,15 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
     "baselines.ExclusionService.CreateExclusion": ("IncidentWindow.Created", "PublicHoliday.Created"),
     "baselines.ExclusionService.DeleteExclusion": ("IncidentWindow.Deleted", "PublicHoliday.Deleted"),
     "baselines.ExclusionService.ImportPublicHolidays": ("PublicHoliday.Created",),
+    "certificates.CertificateService.CreateCertificateMonitor": ("CertificateMonitor.Created",),
+    "certificates.CertificateService.DeleteCertificateMonitor": ("CertificateMonitor.Deleted",),
+    "certificates.CertificateService.UpdateCertificateMonitor": ("CertificateMonitor.Updated",),
     "collectors.CollectorService.CreateCollector": ("Collector.Created",),
     "collectors.CollectorService.EnrollCollector": ("Collector.Enrolled",),
+    "containers.ContainerService.DeleteContainer": ("Container.Deleted",),
+    "endpoints.EndpointService.CreateEndpoint": ("Endpoint.Created",),
+    "endpoints.EndpointService.DeleteEndpoint": ("Endpoint.Deleted",),
+    "endpoints.EndpointService.UpdateEndpoint": ("Endpoint.Updated",),
     "evaluation.EvaluationService.RetryEvaluationJob": ("EvaluationJob.Retried",),
     "external.ExternalDefinitionService.CreateExternalDefinition": ("ExternalAlertDefinition.Created",),
     "external.ExternalDefinitionService.DeleteExternalDefinition": ("ExternalAlertDefinition.Deleted",),
@@ -68,6 +79,11 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
     "external.ExternalSourceService.DeleteExternalSource": ("ExternalAlertSource.Deleted", "ExternalAlertDefinition.Deleted"),
     "external.ExternalSourceService.RotateExternalSourceCredential": ("ExternalAlertSource.CredentialRotated",),
     "external.ExternalSourceService.UpdateExternalSource": ("ExternalAlertSource.Updated",),
+    "heartbeats.HeartbeatService.CreateHeartbeat": ("Heartbeat.Created",),
+    "heartbeats.HeartbeatService.DeleteHeartbeat": ("Heartbeat.Deleted",),
+    "heartbeats.HeartbeatService.PauseHeartbeat": ("Heartbeat.Paused",),
+    "heartbeats.HeartbeatService.ResumeHeartbeat": ("Heartbeat.Resumed",),
+    "heartbeats.HeartbeatService.UpdateHeartbeat": ("Heartbeat.Updated",),
     "incidents.IncidentService.AcknowledgeIncident": ("Incident.Acknowledged",),
     "incidents.IncidentService.ResolveIncident": ("Incident.Resolved",),
     "incidents.ProblemCandidateService.DismissProblemCandidate": ("ProblemCandidate.Dismissed",),
@@ -93,21 +109,43 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
         "AlertingProfileIntegration.Created",
         "AlertingProfileIntegration.Removed",
     ),
+    "notifications.ChannelService.AddChannelRule": ("ChannelRule.Created",),
+    "notifications.ChannelService.CreateChannel": ("Channel.Created",),
+    "notifications.ChannelService.DeleteChannel": ("Channel.Deleted",),
+    "notifications.ChannelService.RemoveChannelRule": ("ChannelRule.Deleted",),
+    "notifications.ChannelService.TestChannel": ("Channel.Tested",),
+    "notifications.ChannelService.UpdateChannel": ("Channel.Updated",),
     "notifications.IntegrationService.CreateIntegration": ("AlertingIntegration.Created",),
     "notifications.IntegrationService.DeleteIntegration": ("AlertingIntegration.Deleted",),
     "notifications.IntegrationService.TestIntegration": ("AlertingIntegration.Tested",),
     "notifications.IntegrationService.UpdateIntegration": ("AlertingIntegration.Updated",),
+    "notifications.WebhookService.CreateWebhook": ("Webhook.Created",),
+    "notifications.WebhookService.DeleteWebhook": ("Webhook.Deleted",),
+    "notifications.WebhookService.TestWebhook": ("Webhook.Tested",),
+    "notifications.WebhookService.UpdateWebhook": ("Webhook.Updated",),
     "projects.ProjectService.CreateProject": ("Project.Created",),
     "projects.ProjectService.DeleteProject": ("Project.Deleted",),
     "projects.ProjectService.UpdateProject": ("Project.Updated",),
+    "resources.ResourceService.UpdateResourceThresholds": ("ContainerThresholds.Updated",),
     "rules.RuleService.CreateRule": ("Rule.Created", "RuleAlertLevel.Created"),
     "rules.RuleService.UpdateRule": ("Rule.Updated", "RuleAlertLevel.Created", "RuleAlertLevel.Removed", "RuleAlertLevel.Updated"),
+    "statuspages.StatusAdminService.CreateStatusComponent": ("StatusComponent.Created",),
+    "statuspages.StatusAdminService.CreateStatusGroup": ("StatusGroup.Created",),
+    "statuspages.StatusAdminService.DeleteStatusComponent": ("StatusComponent.Deleted",),
+    "statuspages.StatusAdminService.DeleteStatusGroup": ("StatusGroup.Deleted",),
+    "statuspages.StatusAdminService.UpdateStatusComponent": ("StatusComponent.Updated",),
+    "statuspages.StatusAdminService.UpdateStatusGroup": ("StatusGroup.Updated",),
     "topology.TopologyService.CreateTopologyEdge": ("TopologyEdge.Created",),
     "topology.TopologyService.CreateTopologyNode": ("TopologyNode.Created",),
     "topology.TopologyService.DeleteTopologyEdge": ("TopologyEdge.Deleted",),
     "topology.TopologyService.DeleteTopologyNode": ("TopologyNode.Deleted", "TopologyEdge.Deleted"),
     "topology.TopologyService.ImportTopology": ("TopologyImport.Applied",),
     "topology.TopologyService.UpdateTopologyNode": ("TopologyNode.Updated",),
+    "updates.UpdateService.CreateUpdateExclusion": ("UpdateExclusion.Created",),
+    "updates.UpdateService.DeleteUpdateExclusion": ("UpdateExclusion.Deleted",),
+    "updates.UpdateService.PinContainer": ("UpdatePin.Created", "UpdatePin.Updated"),
+    "updates.UpdateService.StartScan": ("UpdateScan.Started",),
+    "updates.UpdateService.UnpinContainer": ("UpdatePin.Deleted",),
 }
 """The actions of each RPC, by area, service and name."""
 
@@ -117,6 +155,7 @@ EXEMPT: Mapping[str, str] = {
     "access.OidcService.BeginLogin": "nobody has come in yet",
     "collectors.CollectorService.SendHeartbeat": "machines repeat it",
     "external.ExternalAlertService.ReportExternalEvents": INGESTED,
+    "heartbeats.PingService.RecordPings": INGESTED,
     "logs.LogIngestionService.PushLogParts": INGESTED,
     "logs.LogIngestionService.PushLogs": INGESTED,
     "metrics.IngestionService.IngestColumns": INGESTED,
@@ -125,6 +164,11 @@ EXEMPT: Mapping[str, str] = {
     "metrics.IngestionService.StreamMetrics": INGESTED,
 }
 """The RPCs that write without an audit row, and why that is right."""
+
+FOUND_OUT_AFTERWARDS: Mapping[str, str] = {
+    "certificates.CertificateService.CreateCertificateMonitor": "the first check is recorded beside it, as any later one is",
+}
+"""The RPCs whose second transaction writes only what machines observe: the network is not asked within the first."""
 
 ACTION = re.compile(r"[A-Z][A-Za-z]*\.[A-Z][A-Za-z]*")
 
@@ -148,7 +192,7 @@ def test_every_write_rpc_is_audited_or_exempt() -> None:
 
 
 def test_reads_write_nothing_and_writes_are_one_transaction() -> None:
-    """No servicer of a read opens a writing transaction, and none opens two, so that a change and its audit row stand or fall together."""
+    """No servicer of a read opens a writing transaction, and none two for a change, which stands or falls with its audit row."""
     opened = {}
     for path in SOURCE.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
@@ -157,7 +201,8 @@ def test_reads_write_nothing_and_writes_are_one_transaction() -> None:
                 service = f"{path.relative_to(SOURCE).parts[0]}.{node.name.removesuffix('Servicer')}Service"
                 opened |= {f"{service}.{method.name}": count_writes(method) for method in methods}
     assert {rpc for rpc in AUDITED if rpc not in opened} == set()
-    assert {rpc: count for rpc, count in opened.items() if count > (0 if is_read(rpc) else 1)} == {}
+    allowed = {rpc: 0 if is_read(rpc) else 2 if rpc in FOUND_OUT_AFTERWARDS else 1 for rpc in opened}
+    assert {rpc: count for rpc, count in opened.items() if count > allowed[rpc]} == {}
 
 
 def count_writes(method: ast.AsyncFunctionDef) -> int:

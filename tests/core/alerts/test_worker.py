@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lumetry_core.alerts.model import Alert, Eligibility
-from lumetry_core.alerts.service import membership, reading, silences, transitions, windows
+from lumetry_core.alerts.service import membership, muting, reading, silences, transitions, windows
 from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft
 from lumetry_core.alerts.service.windows import WindowDraft
 from lumetry_core.alerts.store import alerts as alert_store
@@ -203,21 +203,24 @@ async def test_several_workers_change_each_alert_once(database: Database, clock:
     assert first != second
     assert await read_flags(database, numbers) == [None] * 20
     assert sorted(payload["alert_id"] for _, payload in await take_items(database)) == numbers
-    assert await take_items(database, silences.ROUTING) == [("silence_ended", {"silence_id": muted})]
+    assert await take_items(database, muting.ROUTING) == [("silence_ended", {"silence_id": muted})]
 
 
-async def test_silence_ends_once(database: Database, clock: FakeClock, keeper: OperationsKeeper) -> None:
-    """Routing hears of the end of a silence once, whether its time is over or somebody removes it."""
+async def test_silence_ends_and_is_looked_after_once_more(database: Database, clock: FakeClock, keeper: OperationsKeeper) -> None:
+    """Routing hears of the end, whether its time is over or somebody removes it, and once more for what came meanwhile."""
     over, removed = await silence(database, clock, 0, 1), await silence(database, clock, 0, 2)
     await silence(database, clock, -2, -1)
     await keeper.tick(clock.now())
-    assert await take_items(database, silences.ROUTING) == []
+    assert await take_items(database, muting.ROUTING) == []
     clock.advance(hours=1)
     for _ in range(2):
         await keeper.tick(clock.now())
     async with database.write() as tx:
-        await silences.delete_silence(tx, CALLER, removed, clock.now())
-        await silences.delete_silence(tx, CALLER, over, clock.now())
-    clock.advance(hours=2)
-    await keeper.tick(clock.now())
-    assert await take_items(database, silences.ROUTING) == [("silence_ended", {"silence_id": number}) for number in (over, removed)]
+        await muting.delete_silence(tx, CALLER, removed, clock.now())
+        await muting.delete_silence(tx, CALLER, over, clock.now())
+    ended = [over, removed, over]
+    assert await take_items(database, muting.ROUTING) == [("silence_ended", {"silence_id": number}) for number in ended]
+    for expected in ([over, removed], []):
+        clock.advance(hours=2)
+        await keeper.tick(clock.now())
+        assert await take_items(database, muting.ROUTING) == [("silence_ended", {"silence_id": number}) for number in expected]

@@ -12,7 +12,7 @@ from lumetry_core.alerts.model import Alert, AlertState, Eligibility
 from lumetry_core.incidents.correlation import Placement, Standing, correlate, follow
 from lumetry_core.incidents.keys import Anchor, correlation_key_of
 from lumetry_core.incidents.model import SEVERITY_RANK, Incident, IncidentState, Joining, JoinReason, Member
-from lumetry_core.rules.model import Severity
+from lumetry_core.rules.model import SEVERITIES, Severity
 from tests.core.incidents.building import NOW, an_alert, an_incident
 
 WINDOW = timedelta(minutes=30)
@@ -248,7 +248,7 @@ def test_follow_tells_since_when_nothing_is_active() -> None:
     assert joined.incident.inactive_time is None
 
 
-severities = st.sampled_from(list(Severity))
+severities = st.sampled_from(SEVERITIES)
 starts = st.integers(min_value=0, max_value=200).map(lambda count: NOW + minutes(count))
 dimension_keys = st.sampled_from([None, "host.id=a", "host.id=b", "host.id=", "mount=/"])
 metric_keys = st.sampled_from(["cpu.usage", "disk.used", "", None])

@@ -7,7 +7,7 @@ from tests.core.incidents.building import an_alert
 
 SERVICE = {"related_service_id": 42, "related_service_name": "Mobile Banking"}
 CI = {"related_ci_id": 51, "related_ci_name": "srv-1"}
-MONITOR = {"metric_key": None, "monitor_kind": "UptimeMonitor", "monitor_id": "7", "monitor_name": "Shop"}
+MONITOR = {"metric_key": None, "subject_type": "endpoint", "subject_id": 7, "subject_name": "Shop"}
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,11 @@ MONITOR = {"metric_key": None, "monitor_kind": "UptimeMonitor", "monitor_id": "7
         (CI, CorrelationKey(KeyKind.CI, "51", "srv-1"), "ci:51"),
         ({}, CorrelationKey(KeyKind.METRIC, "cpu.usage", "CPU usage"), "metric:cpu.usage"),
         ({"dimension_key": "host.id=srv-1"}, CorrelationKey(KeyKind.METRIC, "cpu.usage", "CPU usage"), "metric:cpu.usage"),
-        (MONITOR, CorrelationKey(KeyKind.MONITOR, "UptimeMonitor:7", "Shop"), "monitor:UptimeMonitor:7"),
+        (MONITOR, CorrelationKey(KeyKind.MONITOR, "endpoint:7", "Shop"), "monitor:endpoint:7"),
         (MONITOR | CI, CorrelationKey(KeyKind.CI, "51", "srv-1"), "ci:51"),
         ({"metric_key": None}, None, None),
         ({"metric_key": ""}, None, None),
-        ({"metric_key": None, "monitor_kind": "UptimeMonitor"}, None, None),
+        ({"metric_key": None, "subject_type": "endpoint"}, None, None),
     ],
 )
 def test_key_of_an_alert(context: dict[str, Any], key: CorrelationKey | None, text: str | None) -> None:

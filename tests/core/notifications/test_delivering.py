@@ -10,7 +10,7 @@ from lumetry_core.alerts.decisions import Outcome, Transition
 from lumetry_core.alerts.model import SystemAlertState
 from lumetry_core.alerts.service.system_alerts import list_system_alerts
 from lumetry_core.incidents.service.reading import list_incident_timeline
-from lumetry_core.notifications import delivering
+from lumetry_core.notifications import delivering, engine
 from lumetry_core.notifications.drafts import IntegrationDraft
 from lumetry_core.notifications.messages import Message
 from lumetry_core.notifications.model import Integration, LastStatus, SendResult
@@ -402,7 +402,7 @@ async def test_record_after_the_store_was_away(database: Database, clock: FakeCl
                 raise unavailable()
             return write()
 
-        monkeypatch.setattr(delivering, "PAUSE_SECONDS", 0)
+        monkeypatch.setattr(engine, "PAUSE_SECONDS", 0)
         monkeypatch.setattr(database, "write", refuse_twice)
         await pipeline.settle()
         assert pipeline.sender.tried == [(ops, f"{alert.id}:open")]

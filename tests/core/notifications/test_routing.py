@@ -108,8 +108,8 @@ def test_cooldown_key_names_rule_metric_external_definition_or_monitor() -> None
     assert cooldown_key(3, replace(alert, rule_id=None)) == "3|metric:cpu.usage|host.id=a"
     external = replace(alert, rule_id=None, metric_key=None, dimension_key=None, external_definition_id=8)
     assert cooldown_key(3, external) == "3|external:8|"
-    monitor = replace(external, external_definition_id=None, monitor_kind="LogRule", monitor_id="6")
-    assert cooldown_key(3, monitor) == "3|monitor:LogRule:6|"
+    monitor = replace(external, external_definition_id=None, entity_type="heartbeat", entity_id=6, alert_type="deadline_missed")
+    assert cooldown_key(3, monitor) == "3|monitor:heartbeat:6:deadline_missed|"
 
 
 def test_route_an_opening() -> None:

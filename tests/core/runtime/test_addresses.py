@@ -2,7 +2,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from lumetry_core.runtime.addresses import GLOBAL_ONLY, PRIVATE_TOO, Policy, find_objection, find_url_fault
+from lumetry_core.runtime.addresses import GLOBAL_ONLY, PRIVATE_TOO, OwnPorts, Policy, find_objection, find_url_fault, is_public
 
 METADATA = "it is a metadata address"
 LINK_LOCAL = "it is a link-local address"
@@ -26,14 +26,19 @@ CLASSES = [
     ("172.16.0.1", PRIVATE, None),
     ("192.168.1.1", PRIVATE, None),
     ("100.64.0.1", PRIVATE, None),
-    ("192.0.2.1", PRIVATE, None),
-    ("198.18.0.1", PRIVATE, None),
-    ("203.0.113.1", PRIVATE, None),
+    ("192.0.2.1", PRIVATE, PRIVATE),
+    ("198.18.0.1", PRIVATE, PRIVATE),
+    ("203.0.113.1", PRIVATE, PRIVATE),
     ("::ffff:192.168.1.1", PRIVATE, None),
     ("fc00::1", PRIVATE, None),
     ("fd12:3456::1", PRIVATE, None),
-    ("2001:db8::1", PRIVATE, None),
-    ("4000::1", PRIVATE, None),
+    ("2001:db8::1", PRIVATE, PRIVATE),
+    ("3fff::1", PRIVATE, PRIVATE),
+    ("2001:20::1", PRIVATE, PRIVATE),
+    ("4000::1", PRIVATE, PRIVATE),
+    ("192.0.0.1", PRIVATE, PRIVATE),
+    ("198.51.100.7", PRIVATE, PRIVATE),
+    ("172.32.0.1", None, None),
     ("0.0.0.0", NO_HOST, NO_HOST),
     ("0.1.2.3", NO_HOST, NO_HOST),
     ("::", NO_HOST, NO_HOST),
@@ -49,20 +54,28 @@ CLASSES = [
     ("255.255.255.255", RESERVED, RESERVED),
     ("169.254.169.254", METADATA, METADATA),
     ("169.254.170.2", METADATA, METADATA),
+    ("169.254.170.23", METADATA, METADATA),
+    ("192.0.0.192", METADATA, METADATA),
     ("100.100.100.200", METADATA, METADATA),
     ("168.63.129.16", METADATA, METADATA),
     ("fd00:ec2::254", METADATA, METADATA),
     ("fd00:ec2::254%1", METADATA, METADATA),
+    ("fd00:ec2::23", METADATA, METADATA),
     ("::ffff:169.254.169.254", METADATA, METADATA),
     ("::169.254.169.254", METADATA, METADATA),
     ("::ffff:0:169.254.169.254", METADATA, METADATA),
     ("64:ff9b::169.254.169.254", METADATA, METADATA),
     ("2002:a9fe:a9fe::1", METADATA, METADATA),
-    ("64:ff9b::8.8.8.8", TRANSLATED, None),
-    ("64:ff9b:1::8.8.8.8", TRANSLATED, None),
-    ("2002:808:808::1", TRANSLATED, None),
-    ("2001::4136:e378:8000:63bf:3fff:fdd2", TRANSLATED, None),
-    ("::8.8.8.8", TRANSLATED, None),
+    ("64:ff9b::8.8.8.8", None, None),
+    ("64:ff9b::10.0.0.1", PRIVATE, None),
+    ("64:ff9b:1::8.8.8.8", TRANSLATED, TRANSLATED),
+    ("2002:808:808::1", None, None),
+    ("2002:a00:1::1", PRIVATE, None),
+    ("2001::4136:e378:8000:63bf:3fff:fdd2", PRIVATE, PRIVATE),
+    ("2001::4136:e378:8000:63bf:f7f7:f7f7", None, None),
+    ("2001::4136:e378:8000:63bf:f5ff:fffe", PRIVATE, None),
+    ("2001::4136:e378:8000:63bf:5601:5601", METADATA, METADATA),
+    ("::8.8.8.8", TRANSLATED, TRANSLATED),
     ("64:ff9b::127.0.0.1", LOOPBACK, None),
     ("2002:7f00:1::1", LOOPBACK, None),
 ]
@@ -152,3 +165,47 @@ def test_policy_parts_are_independent() -> None:
     """Private addresses may be allowed without http."""
     policy = Policy(allows_private=True, allows_plain=False)
     assert (find_url_fault("https://10.0.0.1/", policy), find_url_fault("http://10.0.0.1/", policy)) == (None, "must be an https URL")
+
+
+OWN = "it is Lumetry's own"
+
+
+@pytest.mark.parametrize(
+    ("host", "address", "port", "objection"),
+    [
+        ("127.0.0.1", "127.0.0.1", 50051, OWN),
+        ("127.0.0.1", "::ffff:127.0.0.1", 50051, OWN),
+        ("127.0.0.1", "127.0.0.1", 8080, None),
+        ("127.0.0.1", "127.0.0.2", 50051, None),
+        ("[::1]", "::1", 50051, OWN),
+        ("0.0.0.0", "127.0.0.1", 50051, OWN),
+        ("0.0.0.0", "127.9.9.9", 50051, OWN),
+        ("[::]", "127.0.0.1", 50051, OWN),
+        ("localhost", "127.0.0.1", 50051, OWN),
+        ("0.0.0.0", "8.8.8.8", 50051, None),
+        ("0.0.0.0", "127.0.0.1", 443, None),
+    ],
+)
+def test_find_objection_guards_the_core_itself(host: str, address: str, port: int, objection: str | None) -> None:
+    """Its listener is out of reach on every address that leads to it, even where private addresses are allowed."""
+    own = OwnPorts()
+    own.add(host, 50051)
+    policy = Policy(allows_private=True, allows_plain=True, own_ports=own)
+    assert find_objection(ip_address(address), policy, port) == objection
+    assert find_objection(ip_address(address), policy) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::8.8.8.8", True),
+        ("10.0.0.1", False),
+        ("::1", False),
+        ("64:ff9b::a00:1", False),
+    ],
+)
+def test_is_public_tells_what_addresses_stand_for(address: str, public: bool) -> None:
+    """Mapped and translated addresses are as public as those that they stand for."""
+    assert is_public(ip_address(address)) is public

@@ -32,7 +32,7 @@ async def ids_after(database: Database, organization_id: int, after_id: int, top
 
 async def read_ends(database: Database, organization_id: int) -> tuple[int, int]:
     async with database.read() as tx:
-        return await read_range(tx, organization_id)
+        return await read_range(tx, organization_id, TOPICS)
 
 
 async def test_publish_numbers_each_organization_by_itself(database: Database) -> None:
@@ -48,7 +48,7 @@ async def test_publish_keeps_the_subject(database: Database) -> None:
     await write(database, 7, 1)
     async with database.read() as tx:
         (event,) = await read_after(tx, 7, 0, TOPICS, 10)
-    assert event == Event(1, "alerts", "alert.opened", event.subject)
+    assert event == Event(1, "alerts", "alert.opened", event.subject, NOW)
     assert msgspec.msgpack.decode(event.subject, type=Subject) == Subject(0, NOW)
 
 

@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from lumetry_core.runtime.addresses import GLOBAL_ONLY, PRIVATE_TOO, Policy
+from lumetry_core.runtime.addresses import GLOBAL_ONLY, PRIVATE_TOO, OwnPorts, Policy
 from lumetry_core.runtime.outbound import (
     CONNECTIONS_PER_HOST,
     FORBIDDEN,
@@ -308,3 +308,16 @@ async def test_send_refuses_headers_that_would_break_out() -> None:
 async def test_https_is_asked_for_where_plain_is_not_allowed() -> None:
     """Nothing is sent in the clear."""
     assert await fail("http://8.8.8.8/", GLOBAL_ONLY) == (Trouble.ADDRESS, "the address must be an https URL", False)
+
+
+async def test_send_never_reaches_the_core_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by its address nor by a name that leads there, even where private addresses are allowed."""
+    async with listening(answering(b"HTTP/1.1 204 No Content\r\n\r\n")) as url:
+        port = int(url.split(":")[2].split("/")[0])
+        own = OwnPorts()
+        own.add("127.0.0.1", port)
+        policy = Policy(allows_private=True, allows_plain=True, own_ports=own)
+        assert await fail(url, policy) == (Trouble.ADDRESS, "the address must not lead to 127.0.0.1: it is Lumetry's own", False)
+        monkeypatch.setattr("lumetry_core.runtime.outbound.look_up", lambda *_: [(socket.AF_INET, socket.IPPROTO_TCP, "127.0.0.1")])
+        named = url.replace("127.0.0.1", "hooks.example.com")
+        assert await fail(named, policy) == (Trouble.ADDRESS, f"{FORBIDDEN}: it is Lumetry's own", False)

@@ -54,7 +54,7 @@ EXTERNAL = replace(
     external_instance_key="db1",
     external_occurrence_key="x",
 )
-MONITOR = replace(BARE, source_kind=SourceKind.MONITOR, title="Down", monitor_kind="endpoint", monitor_id="m-1", monitor_name="Shop")
+MONITOR = replace(BARE, source_kind=SourceKind.MONITOR, title="Down", entity_type="endpoint", entity_id=1, entity_name="Shop")
 
 
 @pytest.mark.parametrize("alert", [ALERT, CLOSED, WATCHED, BARE, EXTERNAL, MONITOR])

@@ -22,7 +22,7 @@ from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.gateway.small_gateway import speaking
 
 BEARER = {"Authorization": "Bearer lmt_1"}
-PATH = "/api/v1/heartbeats/7"
+PATH = "/api/v1/runtime/7"
 UNAUTHORIZED = "A valid credential is required"
 DENIED = LumetryError(Reason.PERMISSION_DENIED, "The permission CanManageRules is missing.")
 LIMITED = LumetryError(Reason.RATE_LIMITED, "Too many requests.", retry_after_seconds="3")
@@ -52,7 +52,7 @@ def decode_put(request: Request) -> runtime_service_pb2.GetRuntimeStatusRequest:
 
 PUT = Route(
     method="PUT",
-    path="/api/v1/heartbeats/{id:int}",
+    path="/api/v1/runtime/{id:int}",
     heading="Change a heartbeat",
     rpc=GET_RUNTIME_STATUS,
     body=Body,
@@ -111,7 +111,7 @@ async def test_answer_wrong_method(small: Any) -> None:
         )
 
 
-@pytest.mark.parametrize(("path", "status"), [(PATH, 200), (PATH + "/", 200), (PATH + "//", 404), ("/api/v1//heartbeats/7", 404)])
+@pytest.mark.parametrize(("path", "status"), [(PATH, 200), (PATH + "/", 200), (PATH + "//", 404), ("/api/v1//runtime/7", 404)])
 async def test_accept_one_trailing_slash(small: Any, core: Any, path: str, status: int) -> None:
     """One slash more means the same path, and nothing redirects; two do not."""
     core.answers["GetRuntimeStatus"] = runtime_service_pb2.GetRuntimeStatusResponse()
@@ -155,11 +155,11 @@ message_of_media = "Content-Type must be application/json."
         (PATH, b'{"name": "\xff"}', "invalid_json", "The body is not UTF-8 at byte 10."),
         (PATH, b"[]", "invalid_json", "The body must be a JSON object"),
         (PATH, b'{"interval": "x"}', "validation_error", "name is required; interval must be a whole number"),
-        ("/api/v1/heartbeats/x", b"{", "invalid_json", None),
-        ("/api/v1/heartbeats/x", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
-        ("/api/v1/heartbeats/0", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
-        ("/api/v1/heartbeats/9007199254740992", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
-        ("/api/v1/heartbeats/x?limit=y", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
+        ("/api/v1/runtime/x", b"{", "invalid_json", None),
+        ("/api/v1/runtime/x", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
+        ("/api/v1/runtime/0", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
+        ("/api/v1/runtime/9007199254740992", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
+        ("/api/v1/runtime/x?limit=y", b'{"name": "a"}', "invalid_id", "The id has the wrong form."),
         (PATH + "?limit=y", b'{"name": "a"}', "invalid_parameter", "limit must be a whole number"),
     ],
 )
@@ -228,11 +228,11 @@ async def test_answer_health_while_store_is_away(client: Any, core: Any) -> None
 
 
 def test_take_configured_body_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows with the usual limit follow the setting, narrower ones keep theirs; every row is answered within ten seconds."""
+    """Rows with the usual limit follow the setting, narrower ones keep theirs; rows have ten seconds, or fifteen where they ask others."""
     usual, narrow = replace(PUT, body_limit=MEBIBYTE), replace(PUT, method="POST", body_limit=262_144)
     monkeypatch.setattr("gateway.contracts.monitoring.family.ROUTES", (usual, narrow))
     assert [route.body_limit for route in build_family(Config(max_body_bytes=5_000_000)).routes] == [5_000_000, 262_144]
-    assert {route.deadline_seconds for route in BASE.routes} == {10.0}
+    assert {route.deadline_seconds for route in BASE.routes} == {10.0, 15.0}
 
 
 def test_claim_segments_of_contract() -> None:

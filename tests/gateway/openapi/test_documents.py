@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from gateway.app import build_families
 from gateway.config import Config
-from gateway.openapi.documents import WHOLE, build_documents, merge, read_examples
+from gateway.openapi.documents import WHOLE, Documents, build_documents, merge, read_examples
 from gateway.transcode.channel import find_rpc
 from gateway.transcode.failures import Failure
 from gateway.transcode.families import Families, Family, Rendered
@@ -18,6 +19,14 @@ from lumetry.alerts.v1 import alert_service_pb2
 LIST_ALERTS = find_rpc(alert_service_pb2.DESCRIPTOR, "AlertService", "ListAlerts")
 FAMILIES = build_families(Config())
 DOCUMENTS = {name: json.loads(document) for name, document in build_documents(FAMILIES).items()}
+
+
+async def test_make_documents_when_first_asked() -> None:
+    """Each document is there however it is asked for, and is made once for all who ask at the same time."""
+    documents = Documents(FAMILIES)
+    whole, again, lumetry = await asyncio.gather(documents.read(WHOLE), documents.read(WHOLE), documents.read("lumetry"))
+    assert whole is again
+    assert {"whole": json.loads(whole), "lumetry": json.loads(lumetry)} == {"whole": DOCUMENTS[WHOLE], "lumetry": DOCUMENTS["lumetry"]}
 
 
 def operations_of(document: Any) -> dict[str, Any]:

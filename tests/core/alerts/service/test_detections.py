@@ -63,7 +63,7 @@ async def test_raise_detected_raises_once(database: Database, clock: Clock, dete
         await detections.end_detected(tx, 7, [DetectedEnd(opened[2].id, DETECTOR, CloseCause.RECOVERY, "", clock.now())], clock.now())
         rises = [DetectedRise(alert.id, DETECTOR, "Peer deviation", 4, reason) for alert in opened]
         raised = await detections.raise_detected(tx, 7, rises, clock.now())
-    assert raised == [replace(opened[0], severity=Severity.CRITICAL, trigger_reason=reason)]
+    assert raised == [replace(opened[0], severity=Severity.CRITICAL, trigger_reason=reason, escalate_time=clock.now())]
 
 
 async def test_end_detected_closes_for_a_cause(database: Database, clock: Clock, detection: Callable[..., Detection]) -> None:

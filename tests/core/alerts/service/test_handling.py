@@ -44,7 +44,9 @@ async def test_acknowledge_marks_ownership_once(database: Database, clock: Clock
     """The first acknowledgement counts; a second one changes and records nothing."""
     (opened,) = await open_all(opening())
     first = await do(database, clock, handling.acknowledge, opened.id, "on it")
-    assert first == replace(opened, state=AlertState.ACKNOWLEDGED, acknowledge_time=clock.now(), update_time=clock.now())
+    assert first == replace(
+        opened, state=AlertState.ACKNOWLEDGED, acknowledge_time=clock.now(), acknowledged_by="admin", update_time=clock.now()
+    )
     clock.advance(minutes=1)  # type: ignore[attr-defined]
     assert await do(database, clock, handling.acknowledge, opened.id, "again") == first
     async with database.read() as tx:

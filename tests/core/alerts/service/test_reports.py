@@ -61,7 +61,7 @@ async def test_retelling_that_changes_nothing_does_nothing(database: Database, c
         assert (told.title, told.alert_name, told.update_time) == ("web-1 is still down", "web-1 is still down", clock.now())
         assert [item.kind for item in await claim(tx, CORRELATION)] == ["alert_opened"]
         [risen] = await update_reported(tx, 7, [replace(other, severity=Severity.CRITICAL)], clock.now())
-        assert risen == replace(told, severity=Severity.CRITICAL)
+        assert risen == replace(told, severity=Severity.CRITICAL, escalate_time=clock.now())
         assert [item.kind for item in await claim(tx, CORRELATION)] == ["alert_opened", "alert_escalated"]
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.alerts.model import SourceKind
-from lumetry_core.alerts.service import silences
+from lumetry_core.alerts.service import muting, silences
 from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft
 from lumetry_core.alerts.silences import Matchers, Silence
 from lumetry_core.rules.model import Severity
@@ -104,11 +104,11 @@ async def test_delete_silence(database: Database, clock: FakeClock) -> None:
     async with database.write() as tx:
         for caller, number in ((OTHER, created.id), (CALLER, created.id + 1)):
             with pytest.raises(LumetryError) as failure:
-                await silences.delete_silence(tx, caller, number, clock.now())
+                await muting.delete_silence(tx, caller, number, clock.now())
             assert failure.value.reason is Reason.NOT_FOUND
-        await silences.delete_silence(tx, CALLER, created.id, clock.now())
+        await muting.delete_silence(tx, CALLER, created.id, clock.now())
         with pytest.raises(LumetryError) as failure:
-            await silences.delete_silence(tx, CALLER, created.id, clock.now())
+            await muting.delete_silence(tx, CALLER, created.id, clock.now())
         assert failure.value.reason is Reason.NOT_FOUND
     assert await listed(database, clock) == []
     async with database.read() as tx:

@@ -120,6 +120,7 @@ async def test_escalate_raises_severity_and_keeps_the_start(database: Database, 
         severity=Severity.CRITICAL,
         alert_level_id=4,
         trigger_reason="2 violations within 5 minutes",
+        escalate_time=clock.now(),
         update_time=clock.now(),
     )
     assert escalated == [expected]

@@ -106,7 +106,9 @@ async def test_later_firing_retells_and_raises_but_never_lowers(world: World, cl
     [before] = await world.report(transition(title="A", description="first", severity="low"))
     clock.advance(minutes=1)
     [risen] = await world.report(transition(minutes=1, title="B", severity="high"))
-    assert risen == replace(before, severity=Severity.CRITICAL, title="B", alert_name="B", update_time=clock.now())
+    assert risen == replace(
+        before, severity=Severity.CRITICAL, title="B", alert_name="B", escalate_time=clock.now(), update_time=clock.now()
+    )
     clock.advance(minutes=1)
     assert await world.report(transition(minutes=2, severity="low")) == [risen]
     async with world.database.read() as tx:

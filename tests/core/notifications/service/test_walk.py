@@ -1,7 +1,8 @@
 from datetime import timedelta
 
 from lumetry_core.alerts.decisions import Gate, Outcome, Record, Transition, Verdict
-from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft, create_silence, delete_silence
+from lumetry_core.alerts.service.muting import delete_silence
+from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft, create_silence
 from lumetry_core.alerts.service.transitions import open_alerts
 from lumetry_core.alerts.service.windows import WindowDraft, create_window
 from lumetry_core.alerts.worker import OperationsKeeper

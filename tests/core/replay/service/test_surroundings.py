@@ -4,7 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from lumetry_core.access.settings import OrganizationSettings
-from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft, create_silence, delete_silence
+from lumetry_core.alerts.service.muting import delete_silence
+from lumetry_core.alerts.service.silences import MatchersDraft, SilenceDraft, create_silence
 from lumetry_core.alerts.service.windows import WindowDraft, create_window, delete_window
 from lumetry_core.replay.service.surroundings import read_surroundings
 from lumetry_core.replay.settings import Settings

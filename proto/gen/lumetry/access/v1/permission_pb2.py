@@ -25,19 +25,19 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lumetry/access/v1/permission.proto\x12\x11lumetry.access.v1\x1a google/protobuf/descriptor.proto\"\xcf\x01\n\nAccessRule\x12-\n\x06\x61ny_of\x18\x01 \x03(\x0e\x32\x1d.lumetry.access.v1.Permission\x12\x36\n\x0b\x63redentials\x18\x02 \x03(\x0e\x32!.lumetry.access.v1.CredentialKind\x12\x0e\n\x06public\x18\x03 \x01(\x08\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x0f\n\x07step_up\x18\x05 \x01(\x08\x12*\n\x04rate\x18\x06 \x01(\x0e\x32\x1c.lumetry.access.v1.RateClass*r\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11RATE_CLASS_INGEST\x10\x01\x12\x18\n\x14RATE_CLASS_SENSITIVE\x10\x02\x12\x18\n\x14RATE_CLASS_UNLIMITED\x10\x03*\xf8\x03\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPERMISSION_CAN_VIEW_ALERTS\x10\x01\x12\x1f\n\x1bPERMISSION_CAN_MANAGE_RULES\x10\x02\x12!\n\x1dPERMISSION_CAN_INGEST_METRICS\x10\x03\x12\x1f\n\x1bPERMISSION_CAN_MANAGE_USERS\x10\x04\x12&\n\"PERMISSION_CAN_MANAGE_INTEGRATIONS\x10\x05\x12(\n$PERMISSION_CAN_MANAGE_INFRASTRUCTURE\x10\x06\x12(\n$PERMISSION_CAN_MANAGE_ALERT_PROFILES\x10\x07\x12%\n!PERMISSION_CAN_ACKNOWLEDGE_ALERTS\x10\x08\x12\x1f\n\x1bPERMISSION_CAN_CLOSE_ALERTS\x10\t\x12\"\n\x1ePERMISSION_CAN_VIEW_AUDIT_LOGS\x10\n\x12\x1e\n\x1aPERMISSION_CAN_INGEST_LOGS\x10\x0b\x12\x1c\n\x18PERMISSION_CAN_VIEW_LOGS\x10\x0c\x12#\n\x1fPERMISSION_CAN_MANAGE_WORKSPACE\x10\r*\x9f\x02\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43REDENTIAL_KIND_INTERACTIVE\x10\x01\x12\x1d\n\x19\x43REDENTIAL_KIND_API_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_KIND_COLLECTOR\x10\x03\x12(\n$CREDENTIAL_KIND_COLLECTOR_ENROLLMENT\x10\x04\x12#\n\x1f\x43REDENTIAL_KIND_EXTERNAL_SOURCE\x10\x05\x12\x1b\n\x17\x43REDENTIAL_KIND_LOG_KEY\x10\x06\x12!\n\x1d\x43REDENTIAL_KIND_WORKSPACE_KEY\x10\x07:O\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0b\x32\x1d.lumetry.access.v1.AccessRuleb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"lumetry/access/v1/permission.proto\x12\x11lumetry.access.v1\x1a google/protobuf/descriptor.proto\"\xe4\x01\n\nAccessRule\x12-\n\x06\x61ny_of\x18\x01 \x03(\x0e\x32\x1d.lumetry.access.v1.Permission\x12\x36\n\x0b\x63redentials\x18\x02 \x03(\x0e\x32!.lumetry.access.v1.CredentialKind\x12\x0e\n\x06public\x18\x03 \x01(\x08\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x0f\n\x07step_up\x18\x05 \x01(\x08\x12*\n\x04rate\x18\x06 \x01(\x0e\x32\x1c.lumetry.access.v1.RateClass\x12\x13\n\x0bkey_refusal\x18\x07 \x01(\t*r\n\tRateClass\x12\x1a\n\x16RATE_CLASS_UNSPECIFIED\x10\x00\x12\x15\n\x11RATE_CLASS_INGEST\x10\x01\x12\x18\n\x14RATE_CLASS_SENSITIVE\x10\x02\x12\x18\n\x14RATE_CLASS_UNLIMITED\x10\x03*\xf8\x03\n\nPermission\x12\x1a\n\x16PERMISSION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPERMISSION_CAN_VIEW_ALERTS\x10\x01\x12\x1f\n\x1bPERMISSION_CAN_MANAGE_RULES\x10\x02\x12!\n\x1dPERMISSION_CAN_INGEST_METRICS\x10\x03\x12\x1f\n\x1bPERMISSION_CAN_MANAGE_USERS\x10\x04\x12&\n\"PERMISSION_CAN_MANAGE_INTEGRATIONS\x10\x05\x12(\n$PERMISSION_CAN_MANAGE_INFRASTRUCTURE\x10\x06\x12(\n$PERMISSION_CAN_MANAGE_ALERT_PROFILES\x10\x07\x12%\n!PERMISSION_CAN_ACKNOWLEDGE_ALERTS\x10\x08\x12\x1f\n\x1bPERMISSION_CAN_CLOSE_ALERTS\x10\t\x12\"\n\x1ePERMISSION_CAN_VIEW_AUDIT_LOGS\x10\n\x12\x1e\n\x1aPERMISSION_CAN_INGEST_LOGS\x10\x0b\x12\x1c\n\x18PERMISSION_CAN_VIEW_LOGS\x10\x0c\x12#\n\x1fPERMISSION_CAN_MANAGE_WORKSPACE\x10\r*\x9f\x02\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1f\n\x1b\x43REDENTIAL_KIND_INTERACTIVE\x10\x01\x12\x1d\n\x19\x43REDENTIAL_KIND_API_TOKEN\x10\x02\x12\x1d\n\x19\x43REDENTIAL_KIND_COLLECTOR\x10\x03\x12(\n$CREDENTIAL_KIND_COLLECTOR_ENROLLMENT\x10\x04\x12#\n\x1f\x43REDENTIAL_KIND_EXTERNAL_SOURCE\x10\x05\x12\x1b\n\x17\x43REDENTIAL_KIND_LOG_KEY\x10\x06\x12!\n\x1d\x43REDENTIAL_KIND_WORKSPACE_KEY\x10\x07:O\n\x06\x61\x63\x63\x65ss\x12\x1e.google.protobuf.MethodOptions\x18\xfd\x88\x03 \x01(\x0b\x32\x1d.lumetry.access.v1.AccessRuleb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumetry.access.v1.permission_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RATECLASS']._serialized_start=301
-  _globals['_RATECLASS']._serialized_end=415
-  _globals['_PERMISSION']._serialized_start=418
-  _globals['_PERMISSION']._serialized_end=922
-  _globals['_CREDENTIALKIND']._serialized_start=925
-  _globals['_CREDENTIALKIND']._serialized_end=1212
+  _globals['_RATECLASS']._serialized_start=322
+  _globals['_RATECLASS']._serialized_end=436
+  _globals['_PERMISSION']._serialized_start=439
+  _globals['_PERMISSION']._serialized_end=943
+  _globals['_CREDENTIALKIND']._serialized_start=946
+  _globals['_CREDENTIALKIND']._serialized_end=1233
   _globals['_ACCESSRULE']._serialized_start=92
-  _globals['_ACCESSRULE']._serialized_end=299
+  _globals['_ACCESSRULE']._serialized_end=320
 # @@protoc_insertion_point(module_scope)

@@ -173,6 +173,7 @@ class AccessRule(_message.Message):
     SCOPE_FIELD_NUMBER: _builtins.int
     STEP_UP_FIELD_NUMBER: _builtins.int
     RATE_FIELD_NUMBER: _builtins.int
+    KEY_REFUSAL_FIELD_NUMBER: _builtins.int
     public: _builtins.bool
     """True: no credential is needed; one that is sent is ignored."""
     scope: _builtins.str
@@ -183,6 +184,8 @@ class AccessRule(_message.Message):
     """True: an interactive login must be at most 15 minutes old; a silent renewal does not count. Other credentials fail with INTERACTIVE_ONLY."""
     rate: Global___RateClass.ValueType
     """Which limit a call counts against."""
+    key_refusal: _builtins.str
+    """What a workspace key is told that may not call because of its kind. Empty: what every kind is told."""
     @_builtins.property
     def any_of(self) -> _containers.RepeatedScalarFieldContainer[Global___Permission.ValueType]:
         """The caller needs at least one of these. Empty: no permission is needed beyond a valid credential."""
@@ -200,10 +203,11 @@ class AccessRule(_message.Message):
         scope: _builtins.str = ...,
         step_up: _builtins.bool = ...,
         rate: Global___RateClass.ValueType = ...,
+        key_refusal: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_of", b"any_of", "credentials", b"credentials", "public", b"public", "rate", b"rate", "scope", b"scope", "step_up", b"step_up"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any_of", b"any_of", "credentials", b"credentials", "key_refusal", b"key_refusal", "public", b"public", "rate", b"rate", "scope", b"scope", "step_up", b"step_up"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

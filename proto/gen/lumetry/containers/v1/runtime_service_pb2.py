@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from lumetry.access.v1 import permission_pb2 as lumetry_dot_access_dot_v1_dot_permission__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+lumetry/containers/v1/runtime_service.proto\x12\x15lumetry.containers.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\"\x19\n\x17GetRuntimeStatusRequest\"\xf2\x01\n\x18GetRuntimeStatusResponse\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x04 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12/\n\x0b\x64\x65tect_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05\x66\x61ult\x18\x07 \x01(\x0e\x32#.lumetry.containers.v1.RuntimeFault\x12\x0f\n\x07message\x18\x08 \x01(\t\"\x16\n\x14\x43ountMonitorsRequest\"\x90\x01\n\x15\x43ountMonitorsResponse\x12H\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x38.lumetry.containers.v1.CountMonitorsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*\xc7\x01\n\x0cRuntimeFault\x12\x1d\n\x19RUNTIME_FAULT_UNSPECIFIED\x10\x00\x12\x1a\n\x16RUNTIME_FAULT_DISABLED\x10\x01\x12\x1b\n\x17RUNTIME_FAULT_NOT_FOUND\x10\x02\x12#\n\x1fRUNTIME_FAULT_PERMISSION_DENIED\x10\x03\x12\x1d\n\x19RUNTIME_FAULT_UNREACHABLE\x10\x04\x12\x1b\n\x17RUNTIME_FAULT_TLS_ERROR\x10\x05\x32\xb1\x02\n\x0eRuntimeService\x12\x92\x01\n\x10GetRuntimeStatus\x12..lumetry.containers.v1.GetRuntimeStatusRequest\x1a/.lumetry.containers.v1.GetRuntimeStatusResponse\"\x1d\xea\xc7\x18\x19\n\x01\x01\x12\x03\x01\x02\x07\"\x0fmonitoring:read\x12\x89\x01\n\rCountMonitors\x12+.lumetry.containers.v1.CountMonitorsRequest\x1a,.lumetry.containers.v1.CountMonitorsResponse\"\x1d\xea\xc7\x18\x19\n\x01\x01\x12\x03\x01\x02\x07\"\x0fmonitoring:readb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+lumetry/containers/v1/runtime_service.proto\x12\x15lumetry.containers.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\"\x19\n\x17GetRuntimeStatusRequest\"\x88\x02\n\x18GetRuntimeStatusResponse\x12\x11\n\tconnected\x18\x01 \x01(\x08\x12\x0e\n\x06\x65ngine\x18\x02 \x01(\t\x12\x16\n\x0e\x65ngine_version\x18\x03 \x01(\t\x12\x13\n\x0b\x61pi_version\x18\x04 \x01(\t\x12\x10\n\x08\x65ndpoint\x18\x05 \x01(\t\x12/\n\x0b\x64\x65tect_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x05\x66\x61ult\x18\x07 \x01(\x0e\x32#.lumetry.containers.v1.RuntimeFault\x12\x0f\n\x07message\x18\x08 \x01(\t\x12\x14\n\x0cruntime_type\x18\t \x01(\t\"\x16\n\x14\x43ountMonitorsRequest\"\x90\x01\n\x15\x43ountMonitorsResponse\x12H\n\x06\x63ounts\x18\x01 \x03(\x0b\x32\x38.lumetry.containers.v1.CountMonitorsResponse.CountsEntry\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*\xc7\x01\n\x0cRuntimeFault\x12\x1d\n\x19RUNTIME_FAULT_UNSPECIFIED\x10\x00\x12\x1a\n\x16RUNTIME_FAULT_DISABLED\x10\x01\x12\x1b\n\x17RUNTIME_FAULT_NOT_FOUND\x10\x02\x12#\n\x1fRUNTIME_FAULT_PERMISSION_DENIED\x10\x03\x12\x1d\n\x19RUNTIME_FAULT_UNREACHABLE\x10\x04\x12\x1b\n\x17RUNTIME_FAULT_TLS_ERROR\x10\x05\x32\xb1\x02\n\x0eRuntimeService\x12\x92\x01\n\x10GetRuntimeStatus\x12..lumetry.containers.v1.GetRuntimeStatusRequest\x1a/.lumetry.containers.v1.GetRuntimeStatusResponse\"\x1d\xea\xc7\x18\x19\n\x01\x01\x12\x03\x01\x02\x07\"\x0fmonitoring:read\x12\x89\x01\n\rCountMonitors\x12+.lumetry.containers.v1.CountMonitorsRequest\x1a,.lumetry.containers.v1.CountMonitorsResponse\"\x1d\xea\xc7\x18\x19\n\x01\x01\x12\x03\x01\x02\x07\"\x0fmonitoring:readb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,18 +39,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RUNTIMESERVICE'].methods_by_name['GetRuntimeStatus']._serialized_options = b'\352\307\030\031\n\001\001\022\003\001\002\007\"\017monitoring:read'
   _globals['_RUNTIMESERVICE'].methods_by_name['CountMonitors']._loaded_options = None
   _globals['_RUNTIMESERVICE'].methods_by_name['CountMonitors']._serialized_options = b'\352\307\030\031\n\001\001\022\003\001\002\007\"\017monitoring:read'
-  _globals['_RUNTIMEFAULT']._serialized_start=583
-  _globals['_RUNTIMEFAULT']._serialized_end=782
+  _globals['_RUNTIMEFAULT']._serialized_start=605
+  _globals['_RUNTIMEFAULT']._serialized_end=804
   _globals['_GETRUNTIMESTATUSREQUEST']._serialized_start=139
   _globals['_GETRUNTIMESTATUSREQUEST']._serialized_end=164
   _globals['_GETRUNTIMESTATUSRESPONSE']._serialized_start=167
-  _globals['_GETRUNTIMESTATUSRESPONSE']._serialized_end=409
-  _globals['_COUNTMONITORSREQUEST']._serialized_start=411
-  _globals['_COUNTMONITORSREQUEST']._serialized_end=433
-  _globals['_COUNTMONITORSRESPONSE']._serialized_start=436
-  _globals['_COUNTMONITORSRESPONSE']._serialized_end=580
-  _globals['_COUNTMONITORSRESPONSE_COUNTSENTRY']._serialized_start=535
-  _globals['_COUNTMONITORSRESPONSE_COUNTSENTRY']._serialized_end=580
-  _globals['_RUNTIMESERVICE']._serialized_start=785
-  _globals['_RUNTIMESERVICE']._serialized_end=1090
+  _globals['_GETRUNTIMESTATUSRESPONSE']._serialized_end=431
+  _globals['_COUNTMONITORSREQUEST']._serialized_start=433
+  _globals['_COUNTMONITORSREQUEST']._serialized_end=455
+  _globals['_COUNTMONITORSRESPONSE']._serialized_start=458
+  _globals['_COUNTMONITORSRESPONSE']._serialized_end=602
+  _globals['_COUNTMONITORSRESPONSE_COUNTSENTRY']._serialized_start=557
+  _globals['_COUNTMONITORSRESPONSE_COUNTSENTRY']._serialized_end=602
+  _globals['_RUNTIMESERVICE']._serialized_start=807
+  _globals['_RUNTIMESERVICE']._serialized_end=1112
 # @@protoc_insertion_point(module_scope)

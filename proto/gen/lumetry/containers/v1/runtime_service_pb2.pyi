@@ -31,9 +31,9 @@ class _RuntimeFaultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RuntimeF
     RUNTIME_FAULT_DISABLED: _RuntimeFault.ValueType  # 1
     """The operator wants no runtime."""
     RUNTIME_FAULT_NOT_FOUND: _RuntimeFault.ValueType  # 2
-    """No known socket exists."""
+    """No known socket exists, and no configuration of a cluster."""
     RUNTIME_FAULT_PERMISSION_DENIED: _RuntimeFault.ValueType  # 3
-    """The socket exists, but this process may not open it."""
+    """The socket exists, but this process may not open it; or a cluster does not permit what is needed."""
     RUNTIME_FAULT_UNREACHABLE: _RuntimeFault.ValueType  # 4
     """Nothing answers there as a container runtime does."""
     RUNTIME_FAULT_TLS_ERROR: _RuntimeFault.ValueType  # 5
@@ -47,9 +47,9 @@ RUNTIME_FAULT_UNSPECIFIED: RuntimeFault.ValueType  # 0
 RUNTIME_FAULT_DISABLED: RuntimeFault.ValueType  # 1
 """The operator wants no runtime."""
 RUNTIME_FAULT_NOT_FOUND: RuntimeFault.ValueType  # 2
-"""No known socket exists."""
+"""No known socket exists, and no configuration of a cluster."""
 RUNTIME_FAULT_PERMISSION_DENIED: RuntimeFault.ValueType  # 3
-"""The socket exists, but this process may not open it."""
+"""The socket exists, but this process may not open it; or a cluster does not permit what is needed."""
 RUNTIME_FAULT_UNREACHABLE: RuntimeFault.ValueType  # 4
 """Nothing answers there as a container runtime does."""
 RUNTIME_FAULT_TLS_ERROR: RuntimeFault.ValueType  # 5
@@ -87,20 +87,25 @@ class GetRuntimeStatusResponse(_message.Message):
     DETECT_TIME_FIELD_NUMBER: _builtins.int
     FAULT_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    RUNTIME_TYPE_FIELD_NUMBER: _builtins.int
     connected: _builtins.bool
     """True: the runtime answered."""
     engine: _builtins.str
-    """`docker` or `podman`; empty when not connected."""
+    """`docker`, `podman` or `kubernetes`; empty when not connected."""
     engine_version: _builtins.str
     """Version of the engine; empty when not connected."""
     api_version: _builtins.str
     """Newest version of its API that it speaks, for example `1.47`; empty when not connected."""
     endpoint: _builtins.str
-    """Where it is or should be, for example `unix:///var/run/docker.sock`; empty when there is no such place."""
+    """Where it is or should be, for example `unix:///var/run/docker.sock`, of a cluster its URL or the file that names it; empty when there is
+    no such place.
+    """
     fault: Global___RuntimeFault.ValueType
     """Why it is not connected."""
     message: _builtins.str
     """The same for people; empty when connected."""
+    runtime_type: _builtins.str
+    """`docker` or `kubernetes`: what is or should be at `endpoint`; `docker` when there is no such place."""
     @_builtins.property
     def detect_time(self) -> _timestamp_pb2.Timestamp:
         """First time that this core reached a runtime; absent before."""
@@ -116,10 +121,11 @@ class GetRuntimeStatusResponse(_message.Message):
         detect_time: _timestamp_pb2.Timestamp | None = ...,
         fault: Global___RuntimeFault.ValueType = ...,
         message: _builtins.str = ...,
+        runtime_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["detect_time", b"detect_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_version", b"api_version", "connected", b"connected", "detect_time", b"detect_time", "endpoint", b"endpoint", "engine", b"engine", "engine_version", b"engine_version", "fault", b"fault", "message", b"message"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_version", b"api_version", "connected", b"connected", "detect_time", b"detect_time", "endpoint", b"endpoint", "engine", b"engine", "engine_version", b"engine_version", "fault", b"fault", "message", b"message", "runtime_type", b"runtime_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

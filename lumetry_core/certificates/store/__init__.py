@@ -1,0 +1,1 @@
+"""Monitors, their checks and who observes them, in the database."""

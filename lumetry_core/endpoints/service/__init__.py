@@ -1,0 +1,1 @@
+"""Verbs of the area: standalone endpoints, labels of containers, reading, checking and upkeep."""

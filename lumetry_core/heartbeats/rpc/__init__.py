@@ -1,0 +1,1 @@
+"""Heartbeats and pings on the wire."""

@@ -1,0 +1,1 @@
+"""Heartbeats, their pings and their runs in the database."""

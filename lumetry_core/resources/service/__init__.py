@@ -1,0 +1,1 @@
+"""Verbs of the area, one module for each noun."""

@@ -1,0 +1,1 @@
+"""Groups, components and the told page in the database."""
