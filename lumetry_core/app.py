@@ -165,7 +165,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         own_ports = OwnPorts()
         webhook_policy = replace(config.webhook_policy, own_ports=own_ports)
         check_policy = replace(config.check_policy, own_ports=own_ports)
-        outbound = OutboundClient(webhook_policy)
+        outbound = OutboundClient(webhook_policy, proxy=config.monitoring.http_proxy)
         stack.push_async_callback(outbound.close)
         sender = Sender(outbound, vault)
         fallback = build_fallback(config.alerting.fallback_target, webhook_policy, vault)

@@ -188,7 +188,7 @@ class MonitoringSection:
     check_allow_private: bool = True
     """Whether checks may reach private addresses."""
     http_proxy: str = ""
-    """Through which deliveries and checks go; empty: directly."""
+    """Through which notifications go; empty: directly. Checks see what they check, so they always go directly."""
     status_organization: str = ""
     """Slug of the organization whose status page is shown; empty: the first one."""
 
@@ -197,6 +197,8 @@ class MonitoringSection:
         read_seconds(self.update_interval, "update_interval", 60, 2_592_000)
         if not 0 < self.smtp_port < 65536:
             raise ValueError("smtp_port must be between 1 and 65535")
+        if self.http_proxy and not self.http_proxy.startswith("http://"):
+            raise ValueError("http_proxy must be the http URL of a proxy")
 
     @property
     def container_down_after_seconds(self) -> int:

@@ -124,7 +124,11 @@ def open_socket(info: aiohttp.AddrInfoType, policy: Policy) -> socket.socket:
 
 
 class OutboundClient:
-    """Sends requests where its policy lets them go. Follows no redirects, uses no proxies, keeps no cookies."""
+    """Sends requests where its policy lets them go. Follows no redirects, uses no proxy but the operator's, keeps no cookies.
+
+    Behind a proxy only the proxy sees the address that is connected to. What the host leads to is then judged as far as it can be
+    resolved here; a name that only the proxy knows is the proxy's to judge.
+    """
 
     def __init__(
         self,
@@ -133,8 +137,10 @@ class OutboundClient:
         total_seconds: float = TOTAL_SECONDS,
         body_seconds: float = ANSWER_BODY_SECONDS,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        proxy: str = "",
     ) -> None:
         self.policy = policy
+        self._proxy = proxy or None
         self._total_seconds = total_seconds
         self._body_seconds = body_seconds
         self._max_answer_bytes = max_answer_bytes
@@ -148,6 +154,8 @@ class OutboundClient:
             raise OutboundError(Trouble.ADDRESS, f"the address {fault}", reached=False)
         progress = SimpleNamespace(connected=False)
         try:
+            if self._proxy is not None:
+                await self._judge_target(URL(request.url, encoded=True))
             asked = self._open().request(
                 request.method,
                 URL(request.url, encoded=True),
@@ -155,6 +163,7 @@ class OutboundClient:
                 headers={**DEFAULT_HEADERS, **request.headers},
                 allow_redirects=False,
                 trace_request_ctx=progress,
+                proxy=self._proxy,
             )
             async with asked as response:
                 body = await self._read(response)
@@ -187,7 +196,21 @@ class OutboundClient:
         return self._session
 
     def _make_socket(self, info: aiohttp.AddrInfoType) -> socket.socket:
+        if self._proxy is not None:
+            return socket.socket(family=info[0], type=info[1], proto=info[2])
         return open_socket(info, self.policy)
+
+    async def _judge_target(self, url: URL) -> None:
+        """Raises OutboundError when the host leads to a forbidden address."""
+        try:
+            async with asyncio.timeout(self._total_seconds):
+                found = await self._resolver.resolve(url.host or "", url.port or 0)
+        except OSError:  # a TimeoutError is one
+            return
+        for each in found:
+            objection = find_objection(ip_address(each["host"]), self.policy, each["port"])
+            if objection is not None:
+                raise OutboundError(Trouble.ADDRESS, f"{FORBIDDEN}: {objection}", reached=False)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         """What comes of an answer's body in time. Its status counts whatever becomes of the rest."""

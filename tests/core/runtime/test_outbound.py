@@ -321,3 +321,42 @@ async def test_send_never_reaches_the_core_itself(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setattr("lumetry_core.runtime.outbound.look_up", lambda *_: [(socket.AF_INET, socket.IPPROTO_TCP, "127.0.0.1")])
         named = url.replace("127.0.0.1", "hooks.example.com")
         assert await fail(named, policy) == (Trouble.ADDRESS, f"{FORBIDDEN}: it is Lumetry's own", False)
+
+
+@asynccontextmanager
+async def proxying() -> AsyncIterator[tuple[str, list[str]]]:
+    """The address of a proxy that answers everything itself, and the request lines that it got."""
+    lines: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        lines.append(head.split(b"\r\n", 1)[0].decode())
+        writer.write(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+
+    async with listening(serve) as address:
+        yield address.partition("/path")[0], lines
+
+
+async def test_proxy_gets_the_request_though_its_own_address_is_private() -> None:
+    """The operator chose it; what cannot be resolved here is its to judge."""
+    async with proxying() as (proxy, lines):
+        made = OutboundClient(GLOBAL_PLAIN, proxy=proxy)
+        try:
+            answer = await made.send(OutboundRequest("POST", "http://receiver.invalid/hook", {}, b"x"))
+        finally:
+            await made.close()
+    assert (answer.status, lines) == (204, ["POST http://receiver.invalid/hook HTTP/1.1"])
+
+
+@pytest.mark.parametrize("url", ["http://localhost/hook", "http://127.0.0.1/hook", "http://169.254.169.254/latest"])
+async def test_proxy_does_not_lift_the_policy(url: str) -> None:
+    """What a host is known to lead to is judged before the proxy hears of it."""
+    async with proxying() as (proxy, lines):
+        made = OutboundClient(GLOBAL_PLAIN, proxy=proxy)
+        try:
+            with pytest.raises(OutboundError) as caught:
+                await made.send(OutboundRequest("POST", url, {}, b"x"))
+        finally:
+            await made.close()
+    assert (caught.value.trouble, caught.value.reached, lines) == (Trouble.ADDRESS, False, [])
