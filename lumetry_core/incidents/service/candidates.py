@@ -20,6 +20,7 @@ from lumetry_core.rules.choices import find_choice
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, not_found
+from lumetry_core.runtime.events import hold_log
 from lumetry_core.runtime.paging import read_limit
 
 TYPE = "ProblemCandidate"
@@ -28,9 +29,9 @@ TYPE = "ProblemCandidate"
 async def note_resolution(tx: Transaction, incident: Incident, now: datetime) -> None:
     """Keeps that an incident was resolved, and notes the hint when that was once too often without impact.
 
-    To be called once the event of the resolution is published: from then on no other resolution of the organization commits before this
-    one, so each counts all that came before it.
+    Until the transaction ends no other resolution of the organization gets past here, so each counts all that came before it.
     """
+    await hold_log(tx, incident.organization_id)
     await store.insert_resolution(tx, incident)
     if incident.resolution_classification not in NON_IMPACT or incident.correlation_key is None:
         return

@@ -7,7 +7,7 @@ from functools import singledispatch
 
 from lumetry_core.alerts.model import Alert, CloseCause, Closing, Escalation, Trigger
 from lumetry_core.alerts.reports import ReportedEnd, Retelling
-from lumetry_core.alerts.service import silences, windows
+from lumetry_core.alerts.service import muting, silences, windows
 from lumetry_core.alerts.service.reading import find_alerts
 from lumetry_core.alerts.service.reports import end_reported, open_reported, update_reported
 from lumetry_core.alerts.service.transitions import add_violations, close_by_recovery, escalate, open_alerts
@@ -178,7 +178,7 @@ async def _(step: script.Mute, tx: Transaction, _desk: Desk, now: datetime) -> N
 @do.register
 async def _(step: script.Unmute, tx: Transaction, _desk: Desk, now: datetime) -> None:
     with suppress(LumetryError):
-        await silences.delete_silence(tx, CALLER, step.place + 1, now)
+        await muting.delete_silence(tx, CALLER, step.place + 1, now)
 
 
 @do.register

@@ -30,6 +30,7 @@ async def test_create_seals_what_is_secret(database: Database, clock: FakeClock)
     async with database.write() as tx:
         made = await channels.create_channel(tx, CALLER, draft, RULES, clock.now())
         assert await channels.list_channels(tx, OTHER.organization_id) == []
+    async with database.read() as tx:
         [event] = await read_after(tx, CALLER.organization_id, 0, [TOPIC], 10)
     assert (made.name, made.type, made.header_names, made.has_secret, made.is_enabled) == (
         "Ops",
