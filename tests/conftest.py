@@ -33,6 +33,8 @@ def pytest_configure() -> None:
     """Puts the databases of tests into memory where there is room: on a disk most of the time would go by waiting for it."""
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ROOM_BYTES:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    # Servers that tests start and kill again and again would compile all of their modules each time.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
 @dataclass
