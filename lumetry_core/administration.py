@@ -14,6 +14,8 @@ from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.config import Config
 from lumetry_core.evaluation.model import JobReceipt
 from lumetry_core.evaluation.service import jobs
+from lumetry_core.inquiries import service as inquiries
+from lumetry_core.inquiries.model import Inquiry
 from lumetry_core.projects import service as projects
 from lumetry_core.projects.model import DEFAULT_SLUG
 from lumetry_core.runtime.caller import Caller, system_caller
@@ -152,6 +154,12 @@ async def create_user(config: Config, *, name: str, roles: Sequence[str], organi
         home = await organizations.find_organization(tx, organization)
         new = NewUser(username=name, roles=tuple(roles), password=password)
         return (await users.create_user(tx, system_caller(home.id), new, SystemClock().now())).id
+
+
+async def list_inquiries(config: Config) -> list[Inquiry]:
+    """What was sent through the public form, newest first."""
+    async with open_deployment(config) as database, database.read() as tx:
+        return await inquiries.list_inquiries(tx)
 
 
 async def list_failed_jobs(config: Config, *, organization: str | None, limit: int) -> list[JobReceipt]:

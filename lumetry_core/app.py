@@ -2,17 +2,11 @@
 
 import asyncio
 import fcntl
-import gc
-import json
-import os
 import secrets
-import signal
-import sys
 from contextlib import AsyncExitStack, suppress
 from dataclasses import replace
 from datetime import timedelta
 from importlib.metadata import version
-from ipaddress import ip_address
 
 import structlog
 import uvloop
@@ -22,15 +16,22 @@ from lumetry_core.access.oidc_provider import OpenidProvider
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.oidc import OidcDesk
+from lumetry_core.access.service.organizations import list_organization_ids
 from lumetry_core.access.service.rates import RateLimiter
 from lumetry_core.access.vault import KeyFileError, open_vault
 from lumetry_core.access.worker import CredentialKeeper
+from lumetry_core.activity.worker import ActivityKeeper, ActivityPacker
 from lumetry_core.alerts.worker import OperationsKeeper
+from lumetry_core.billing.service.budgets import Gate
+from lumetry_core.billing.service.editing import BUDGETS_CHANNEL
+from lumetry_core.billing.service.rates import publish_rates
+from lumetry_core.billing.worker import BudgetTeller, LedgerKeeper
 from lumetry_core.bootstrap import bootstrap_deployment
 from lumetry_core.certificates.checking import CertificateChecker
 from lumetry_core.certificates.model import CHANNEL as CERTIFICATES_CHANNEL
 from lumetry_core.certificates.trust import TrustStore
 from lumetry_core.certificates.worker import CertificateScheduler
+from lumetry_core.collectors.worker import CollectorKeeper
 from lumetry_core.config import Config
 from lumetry_core.containers.connecting import connect
 from lumetry_core.containers.runtime import RuntimeLink
@@ -45,10 +46,18 @@ from lumetry_core.evaluation.model import Progress
 from lumetry_core.evaluation.worker import Evaluator
 from lumetry_core.external.service.appender import Appender as ExternalAppender
 from lumetry_core.external.worker import ExternalProcessor
+from lumetry_core.files.storage import Storage
+from lumetry_core.files.worker import FileKeeper
 from lumetry_core.heartbeats.service.appender import PingAppender
 from lumetry_core.heartbeats.worker import HeartbeatKeeper
 from lumetry_core.incidents.worker import Correlator, IncidentKeeper
+from lumetry_core.inquiries.worker import InquiryKeeper
+from lumetry_core.lifecycle import announce, reflects, settle_memory, watch_for_end
+from lumetry_core.logrules.worker import LogReader, LogRuleKeeper
+from lumetry_core.logs.service.append import LOGS_CHANNEL
 from lumetry_core.logs.service.appender import Appender as LogAppender
+from lumetry_core.logs.service.usage import RefusedPushes
+from lumetry_core.logs.usage_worker import LogUsageKeeper
 from lumetry_core.logs.worker import LogKeeper, LogSealer
 from lumetry_core.metrics.model import CATALOG_CHANNEL
 from lumetry_core.metrics.service import inbox
@@ -56,6 +65,7 @@ from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.worker import Maintainer, NoteKeeper, Sealer
 from lumetry_core.migrations.revision import newest_revision, read_revision
+from lumetry_core.notices.worker import NoticeKeeper
 from lumetry_core.notifications.delivering import Deliverer
 from lumetry_core.notifications.destination_sender import DestinationSender
 from lumetry_core.notifications.dispatching import Dispatcher
@@ -64,6 +74,7 @@ from lumetry_core.notifications.sealing import build_fallback
 from lumetry_core.notifications.sender import Sender
 from lumetry_core.notifications.service.integrations import Rules as IntegrationRules
 from lumetry_core.notifications.worker import Announcer, DeliveryKeeper, Router
+from lumetry_core.overview.worker import LinkKeeper
 from lumetry_core.resources.service.upkeep import retention_of
 from lumetry_core.resources.worker import ResourceKeeper, Sampler
 from lumetry_core.runtime.addresses import OwnPorts
@@ -77,6 +88,7 @@ from lumetry_core.runtime.queue import Wakeups, work
 from lumetry_core.runtime.server import build_server, read_accesses
 from lumetry_core.runtime.status import Inspect, Measure, StatusServicer
 from lumetry_core.services import Parts, build_services
+from lumetry_core.sessions.worker import SessionAnnouncer
 from lumetry_core.statuspages.service.organization import PublicOrganization
 from lumetry_core.statuspages.worker import StatusKeeper
 from lumetry_core.updates.model import CHANNEL as UPDATES_CHANNEL
@@ -127,8 +139,11 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 authenticator.forget()
             if channel == CATALOG_CHANNEL:
                 appender.forget_notes()
+            if channel == BUDGETS_CHANNEL:
+                gate.forget()
             wakeups.wake(channel)
 
+        gate = Gate()
         database = open_database(config.effective_database_url, on_wake, synchronous=config.sqlite_synchronous)
         stack.push_async_callback(database.close)
         authenticator = Authenticator(database, clock, production=config.is_production)
@@ -144,12 +159,16 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         await bootstrap_deployment(database, config, clock.now())
         async with database.write() as tx:
             partition_count = await inbox.ensure_partitions(tx)
+            await publish_rates(tx, config.billing.rates)
 
         recent = RecentEntries()
-        appender = Appender(database, clock, config.metrics, partition_count, recent)
-        log_appender = LogAppender(database, clock)
+        appender = Appender(database, clock, config.metrics, partition_count, recent, gate)
+        log_appender = LogAppender(database, clock, gate)
+        refused_pushes = RefusedPushes(database, clock)
+        stack.push_async_callback(refused_pushes.flush)
         external_appender = ExternalAppender(database, clock)
         ping_appender = PingAppender(database, clock)
+        usage_kept = timedelta(days=config.retention.rollup_days)
         kept_checks = timedelta(days=config.retention.checks_days)
         resources_kept = retention_of(config.retention.raw_days, config.retention.rollup_days)
         desk = LoginDesk(database, clock, config.auth, config.rate)
@@ -201,6 +220,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
             timedelta(seconds=config.monitoring.update_interval_seconds),
             kept_checks,
         )
+        storage = Storage(config.effective_files_dir)
         services = build_services(
             Parts(
                 config=config,
@@ -212,6 +232,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 oidc_desk=oidc_desk,
                 appender=appender,
                 log_appender=log_appender,
+                refused_pushes=refused_pushes,
                 external_appender=external_appender,
                 ping_appender=ping_appender,
                 progress=progress,
@@ -223,10 +244,11 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 sender=sender,
                 destination_sender=destination_sender,
                 status=status,
+                storage=storage,
             )
         )
         accesses = read_accesses(services)
-        limiter = RateLimiter(config.limits, clock, database)
+        limiter = RateLimiter(config.limits, clock, database, refused_pushes.note_limited)
         stack.push_async_callback(limiter.settle)
         if config.disable_rate_limit and config.is_production:
             log.warning("DISABLE_RATE_LIMIT is ignored in production")
@@ -253,11 +275,23 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("deliverer", deliverer.tick, "deliveries", 1.0),
                 ("dispatcher", dispatcher.tick, "dispatches", 0.5),
                 ("announcer", Announcer(database).tick, "webhooks", 2.0),
+                ("session-announcer", SessionAnnouncer(database).tick, "sessions", 2.0),
                 ("certificates", certificates.tick, CERTIFICATES_CHANNEL, 1.0),
                 ("sealer", Sealer(database, owner, config.metrics).tick, "sealer", 5.0),
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
                 ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 5.0),
+                ("collectors", CollectorKeeper(database).tick, "collectors", 5.0),
+                ("activity", ActivityPacker(database).tick, "activity", 30.0),
+                ("activity-keeper", ActivityKeeper(database).tick, "activity-keeper", 60.0),
+                ("notices", NoticeKeeper(database, list_organization_ids).tick, "notices", 60.0),
+                ("overview", LinkKeeper(database).tick, "overview", 600.0),
+                ("inquiries", InquiryKeeper(database).tick, "inquiries", 600.0),
                 ("rates", limiter.tick, "rates", 1.0),
+                ("budgets", BudgetTeller(database).tick, BUDGETS_CHANNEL, 2.0),
+                ("ledger", LedgerKeeper(database, usage_kept).tick, "ledger", 60.0),
+                ("log-usage", LogUsageKeeper(database, refused_pushes, usage_kept).tick, "log-usage", 2.0),
+                ("log-reader", LogReader(database).tick, LOGS_CHANNEL, 1.0),
+                ("log-rules", LogRuleKeeper(database).tick, "log-rules", 1.0),
                 ("log-sealer", LogSealer(database).tick, "log-sealer", 2.0),
                 (
                     "status-keeper",
@@ -277,7 +311,8 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                     "containers",
                     5.0,
                 ),
-                ("log-keeper", LogKeeper(database, config.logs.of_area()).tick, "log-keeper", 60.0),
+                ("file-keeper", FileKeeper(database, storage).tick, "file-keeper", 60.0),
+                ("log-keeper", LogKeeper(database, config.logs.of_area(), config.retention.max_log_bytes).tick, "log-keeper", 60.0),
             )
             aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()
             appenders = (appender.run(), log_appender.run(), external_appender.run(), ping_appender.run())
@@ -323,48 +358,3 @@ def build_inspect(clock: Clock) -> Inspect:
         return problems, measures
 
     return inspect
-
-
-def reflects(config: Config) -> bool:
-    """Whether reflection is offered: as set, else on loopback addresses only."""
-    if config.reflection is not None:
-        return config.reflection
-    host = config.grpc.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def watch_for_end(*, lifeline: bool) -> asyncio.Event:
-    """An event that SIGTERM, SIGINT and, if asked for, the end of standard input set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if lifeline:
-        descriptor = sys.stdin.fileno()
-
-        def on_input() -> None:
-            if not os.read(descriptor, 1024):
-                loop.remove_reader(descriptor)
-                stop.set()
-
-        loop.add_reader(descriptor, on_input)
-    return stop
-
-
-def announce(ready_fd: int | None, address: str) -> None:
-    """Tells the starter the bound address."""
-    if ready_fd is not None:
-        with os.fdopen(ready_fd, "w") as pipe:
-            pipe.write(json.dumps({"grpc": address}) + "\n")
-
-
-def settle_memory() -> None:
-    """Takes what was loaded at start out of the garbage collector's rounds, and makes rounds rarer."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

@@ -20,6 +20,7 @@ from lumetry_core.access.settings import SETTINGS, OrganizationSettings
 from lumetry_core.config_sections import (
     AgentsSection,
     AlertingSection,
+    BillingSection,
     CatalogSection,
     CorrelationSection,
     EvaluationSection,
@@ -59,6 +60,8 @@ class Config:
     """Empty: SQLite in the data directory."""
     allow_private_webhooks: bool = False
     """Lets notifications reach private addresses and use plain http."""
+    files_dir: Path | None = None
+    """Where the bytes of files are kept; None: `<data-dir>/files`. Cores of one database share it."""
     secret_key_file: Path | None = None
     """Holds the key of recoverable secrets; None: `<data-dir>/secret.key`, made at the first start. Cores of one database share it."""
     admin_password: str = ""
@@ -77,6 +80,7 @@ class Config:
     auth: AuthSettings = field(default_factory=AuthSettings)
     agents: AgentsSection = field(default_factory=AgentsSection)
     alerting: AlertingSection = field(default_factory=AlertingSection)
+    billing: BillingSection = field(default_factory=BillingSection)
     catalog: CatalogSection = field(default_factory=CatalogSection)
     correlation: CorrelationSection = field(default_factory=CorrelationSection)
     evaluation: EvaluationSection = field(default_factory=EvaluationSection)
@@ -94,6 +98,11 @@ class Config:
     def effective_database_url(self) -> str:
         """The address of the database, the default filled in."""
         return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'lumetry.db'}"
+
+    @property
+    def effective_files_dir(self) -> Path:
+        """Where the bytes of files are kept, the default filled in."""
+        return self.files_dir or self.data_dir / "files"
 
     @property
     def effective_base_url(self) -> str:
@@ -122,8 +131,13 @@ class Config:
             self.rate,
             logs_key_rpm=self.logs.key_rpm,
             logs_organization_rpm=self.logs.org_rpm,
-            limits_workspace=self.is_production or not self.disable_rate_limit,
+            limits_workspace=self.limits_workspace,
         )
+
+    @property
+    def limits_workspace(self) -> bool:
+        """Whether the workspace family has limits."""
+        return self.is_production or not self.disable_rate_limit
 
     @property
     def organization_defaults(self) -> OrganizationSettings:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from lumetry_core.access.settings import SETTINGS
+from lumetry_core.billing.model import COUNTED, MAX_RATE, Meter
 from lumetry_core.logs.model import Settings as LogSettings
 
 
@@ -34,6 +35,30 @@ def require_ranges(section: object, name: str) -> None:
             fault = setting.find_fault(None if setting.can_be_off and value == 0 else value)
             if fault is not None:
                 raise ValueError(f"{setting.key} {fault}")
+
+
+@dataclass(frozen=True, slots=True)
+class BillingSection:
+    """What a unit of each meter is worth, in micro-units of which a credit has 1,000,000 (contract workspace 8). 0: nothing."""
+
+    log_bytes_rate: int = 0
+    log_entries_rate: int = 0
+    metric_points_rate: int = 0
+    file_bytes_rate: int = 0
+    session_messages_rate: int = 0
+    docs_questions_rate: int = 0
+    check_runs_rate: int = 0
+    notifications_sent_rate: int = 0
+
+    def __post_init__(self) -> None:
+        for meter, rate in self.rates.items():
+            if not 0 <= rate <= MAX_RATE:
+                raise ValueError(f"{meter.value}_rate must be between 0 and {MAX_RATE}")
+
+    @property
+    def rates(self) -> dict[Meter, int]:
+        """By meter."""
+        return {meter: getattr(self, f"{meter.value}_rate") for meter in COUNTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +245,8 @@ class RetentionSection:
     hour_days: int = 400
     max_point_bytes: int = 0
     """Above it the oldest points are dropped; 0: no cap."""
+    max_log_bytes: int = 0
+    """Packed bytes of log entries above which the oldest are dropped; 0: no cap."""
     violations_days: int = 180
     alerts_days: int = 400
     """After their end, of alerts and incidents."""
@@ -236,4 +263,4 @@ class RetentionSection:
     def __post_init__(self) -> None:
         require_at_least(self, 1, "points_days", "five_minute_days", "hour_days", "violations_days", "alerts_days", "audit_days")
         require_at_least(self, 1, "raw_days", "checks_days", "transitions_days", "rollup_days")
-        require_at_least(self, 0, "max_point_bytes")
+        require_at_least(self, 0, "max_point_bytes", "max_log_bytes")

@@ -16,6 +16,8 @@ from lumetry.access.v1 import (
     user_service_pb2_grpc,
     workspace_key_service_pb2_grpc,
 )
+from lumetry.activity.v1 import activity_service_pb2_grpc
+from lumetry.agents.v1 import agent_service_pb2_grpc
 from lumetry.alerts.v1 import (
     alert_service_pb2_grpc,
     impact_service_pb2_grpc,
@@ -25,9 +27,12 @@ from lumetry.alerts.v1 import (
     silence_service_pb2_grpc,
 )
 from lumetry.baselines.v1 import baseline_profile_service_pb2_grpc, exclusion_service_pb2_grpc
+from lumetry.billing.v1 import billing_service_pb2_grpc
 from lumetry.certificates.v1 import certificate_service_pb2_grpc
 from lumetry.collectors.v1 import collector_service_pb2_grpc
+from lumetry.connections.v1 import connection_service_pb2_grpc
 from lumetry.containers.v1 import container_log_service_pb2_grpc, container_service_pb2_grpc, runtime_service_pb2_grpc
+from lumetry.documentation.v1 import documentation_service_pb2_grpc
 from lumetry.endpoints.v1 import endpoint_service_pb2_grpc
 from lumetry.evaluation.v1 import evaluation_service_pb2_grpc, fleet_service_pb2_grpc
 from lumetry.external.v1 import (
@@ -36,15 +41,26 @@ from lumetry.external.v1 import (
     external_source_service_pb2_grpc,
 )
 from lumetry.feed.v1 import feed_service_pb2_grpc
+from lumetry.files.v1 import file_service_pb2_grpc
 from lumetry.heartbeats.v1 import heartbeat_service_pb2_grpc, ping_service_pb2_grpc
 from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc, problem_candidate_service_pb2_grpc
-from lumetry.logs.v1 import log_ingestion_service_pb2_grpc, log_key_service_pb2_grpc, log_service_pb2_grpc
+from lumetry.inquiries.v1 import inquiry_service_pb2_grpc
+from lumetry.logrules.v1 import log_alert_rule_service_pb2_grpc
+from lumetry.logs.v1 import (
+    log_group_service_pb2_grpc,
+    log_ingestion_service_pb2_grpc,
+    log_key_service_pb2_grpc,
+    log_service_pb2_grpc,
+    log_tail_service_pb2_grpc,
+    log_usage_service_pb2_grpc,
+)
 from lumetry.metrics.v1 import (
     ingestion_service_pb2_grpc,
     metric_binding_service_pb2_grpc,
     metric_definition_service_pb2_grpc,
     metric_service_pb2_grpc,
 )
+from lumetry.notices.v1 import notice_service_pb2_grpc
 from lumetry.notifications.v1 import (
     channel_service_pb2_grpc,
     delivery_service_pb2_grpc,
@@ -52,15 +68,18 @@ from lumetry.notifications.v1 import (
     profile_service_pb2_grpc,
     webhook_service_pb2_grpc,
 )
+from lumetry.overview.v1 import project_resource_service_pb2_grpc, snapshot_service_pb2_grpc
 from lumetry.projects.v1 import project_service_pb2_grpc
 from lumetry.replay.v1 import replay_service_pb2_grpc
 from lumetry.resources.v1 import resource_service_pb2_grpc
 from lumetry.rules.v1 import rule_service_pb2_grpc
 from lumetry.runtime.v1 import status_service_pb2_grpc
+from lumetry.sessions.v1 import session_service_pb2_grpc
 from lumetry.statuspages.v1 import status_admin_service_pb2_grpc, status_page_service_pb2_grpc
 from lumetry.topology.v1 import topology_service_pb2_grpc
 from lumetry.updates.v1 import update_service_pb2_grpc
 from lumetry.violations.v1 import violation_service_pb2_grpc
+from lumetry_core.access.rates import INQUIRIES, OFF, QUESTIONS_OF_MEMBERS, QUESTIONS_OF_STRANGERS
 from lumetry_core.access.rpc.access import AccessServicer
 from lumetry_core.access.rpc.api_tokens import ApiTokenServicer
 from lumetry_core.access.rpc.audit import AuditServicer
@@ -72,6 +91,9 @@ from lumetry_core.access.rpc.workspace_keys import WorkspaceKeyServicer
 from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.login import LoginDesk
 from lumetry_core.access.service.oidc import OidcDesk
+from lumetry_core.access.service.rates import AddressLimiter
+from lumetry_core.activity.rpc import ActivityServicer
+from lumetry_core.agents.rpc import AgentServicer
 from lumetry_core.alerts.rpc.alerts import AlertServicer, encode_alert, encode_system_alert
 from lumetry_core.alerts.rpc.impact import ImpactServicer
 from lumetry_core.alerts.rpc.maintenance import MaintenanceServicer
@@ -80,16 +102,19 @@ from lumetry_core.alerts.rpc.silences import SilenceServicer
 from lumetry_core.baselines.rpc.exclusions import ExclusionServicer
 from lumetry_core.baselines.rpc.profiles import BaselineProfileServicer
 from lumetry_core.baselines.service.profiles import claim_profile, find_profile
+from lumetry_core.billing.rpc import BillingServicer
 from lumetry_core.certificates.checking import CertificateChecker
 from lumetry_core.certificates.rpc import CertificateServicer
 from lumetry_core.certificates.service.reading import count_certificates
 from lumetry_core.collectors.rpc import CollectorServicer
 from lumetry_core.config import Config
+from lumetry_core.connections.rpc import ConnectionServicer
 from lumetry_core.containers.rpc.containers import ContainerServicer
 from lumetry_core.containers.rpc.logs import ContainerLogServicer
 from lumetry_core.containers.rpc.runtime import RuntimeServicer
 from lumetry_core.containers.runtime import RuntimeLink
 from lumetry_core.containers.service.reading import find_containers
+from lumetry_core.documentation.rpc import DocumentationServicer
 from lumetry_core.endpoints.rpc.endpoints import EndpointServicer
 from lumetry_core.endpoints.sealing import Rules as EndpointRules
 from lumetry_core.endpoints.service.reading import count_endpoints
@@ -100,6 +125,9 @@ from lumetry_core.external.rpc.definitions import ExternalDefinitionServicer
 from lumetry_core.external.rpc.sources import ExternalSourceServicer
 from lumetry_core.external.service.appender import Appender as ExternalAppender
 from lumetry_core.feed.rpc import FeedServicer
+from lumetry_core.files.rpc.files import FileServicer
+from lumetry_core.files.service.reading import find_visible_files
+from lumetry_core.files.storage import Storage
 from lumetry_core.heartbeats.rpc.heartbeats import HeartbeatServicer
 from lumetry_core.heartbeats.rpc.pings import PingServicer
 from lumetry_core.heartbeats.service.appender import PingAppender
@@ -107,15 +135,23 @@ from lumetry_core.heartbeats.service.reading import count_heartbeats
 from lumetry_core.incidents.rpc.candidates import ProblemCandidateServicer
 from lumetry_core.incidents.rpc.events import EventServicer
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
+from lumetry_core.incidents.service.log_scopes import find_incident_ids, find_incident_scope
+from lumetry_core.inquiries.rpc import InquiryServicer
+from lumetry_core.logrules.rpc import LogAlertRuleServicer
+from lumetry_core.logs.rpc.groups import LogGroupServicer
 from lumetry_core.logs.rpc.ingestion import LogIngestionServicer
 from lumetry_core.logs.rpc.keys import LogKeyServicer
 from lumetry_core.logs.rpc.logs import LogServicer
+from lumetry_core.logs.rpc.tail import LogTailServicer
+from lumetry_core.logs.rpc.usage import LogUsageServicer
 from lumetry_core.logs.service.appender import Appender as LogAppender
+from lumetry_core.logs.service.usage import RefusedPushes
 from lumetry_core.metrics.rpc.bindings import MetricBindingServicer, write_binding
 from lumetry_core.metrics.rpc.catalog import MetricServicer
 from lumetry_core.metrics.rpc.definitions import MetricDefinitionServicer
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.notices.rpc import NoticeServicer
 from lumetry_core.notifications.dispatching import SendsDispatches
 from lumetry_core.notifications.model import Integration
 from lumetry_core.notifications.rpc.channels import ChannelServicer
@@ -124,10 +160,17 @@ from lumetry_core.notifications.rpc.integrations import IntegrationServicer
 from lumetry_core.notifications.rpc.profiles import AlertingProfileServicer
 from lumetry_core.notifications.rpc.webhooks import WebhookServicer
 from lumetry_core.notifications.sender import Sender
+from lumetry_core.notifications.service.channels import find_unknown_channels
 from lumetry_core.notifications.service.integrations import Rules as IntegrationRules
 from lumetry_core.notifications.service.profiles import knows_profile
+from lumetry_core.overview.rpc.resources import ProjectResourceServicer
+from lumetry_core.overview.rpc.snapshots import SnapshotServicer
+from lumetry_core.overview.service.figures import FigureReader
+from lumetry_core.overview.service.local import find_local_host
+from lumetry_core.overview.service.scene import Scenes
 from lumetry_core.producers import require_producers
 from lumetry_core.projects.rpc import ProjectServicer
+from lumetry_core.projects.service.links import list_hidden_projects
 from lumetry_core.replay.rpc import ReplayServicer
 from lumetry_core.replay.settings import Settings as ReplaySettings
 from lumetry_core.resources.rpc import ResourceServicer
@@ -137,6 +180,7 @@ from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.queue import Wakeups
 from lumetry_core.runtime.server import read_accesses
 from lumetry_core.runtime.status import StatusServicer
+from lumetry_core.sessions.rpc.sessions import SessionServicer
 from lumetry_core.statuspages.rpc.admin import StatusAdminServicer
 from lumetry_core.statuspages.rpc.page import StatusPageServicer
 from lumetry_core.statuspages.service.components import count_status_components
@@ -167,6 +211,7 @@ class Parts:
     oidc_desk: OidcDesk
     appender: Appender
     log_appender: LogAppender
+    refused_pushes: RefusedPushes
     external_appender: ExternalAppender
     ping_appender: PingAppender
     progress: Progress
@@ -178,12 +223,14 @@ class Parts:
     sender: Sender
     destination_sender: SendsDispatches
     status: StatusServicer
+    storage: Storage
 
 
 def build_services(parts: Parts) -> dict[str, Service]:
     """All services; the one that answers who may call the others comes last. Raises RuntimeError when an event has no producer."""
     require_producers()
     config, database, clock, authenticator = parts.config, parts.database, parts.clock, parts.authenticator
+    scenes = Scenes(database, find_local_host(config.data_dir))
     services: dict[str, Service] = {
         "lumetry.runtime.v1.StatusService": (status_service_pb2_grpc.add_StatusServiceServicer_to_server, parts.status),
         "lumetry.access.v1.UserService": (
@@ -216,7 +263,31 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.projects.v1.ProjectService": (
             project_service_pb2_grpc.add_ProjectServiceServicer_to_server,
-            ProjectServicer(database, clock),
+            ProjectServicer(database, clock, FigureReader(scenes).read),
+        ),
+        "lumetry.connections.v1.ConnectionService": (
+            connection_service_pb2_grpc.add_ConnectionServiceServicer_to_server,
+            ConnectionServicer(database, clock, parts.runtime),
+        ),
+        "lumetry.inquiries.v1.InquiryService": (
+            inquiry_service_pb2_grpc.add_InquiryServiceServicer_to_server,
+            InquiryServicer(database, clock, AddressLimiter(INQUIRIES if config.limits_workspace else OFF, clock)),
+        ),
+        "lumetry.activity.v1.ActivityService": (
+            activity_service_pb2_grpc.add_ActivityServiceServicer_to_server,
+            ActivityServicer(database, list_hidden_projects),
+        ),
+        "lumetry.notices.v1.NoticeService": (
+            notice_service_pb2_grpc.add_NoticeServiceServicer_to_server,
+            NoticeServicer(database, clock, list_hidden_projects),
+        ),
+        "lumetry.agents.v1.AgentService": (
+            agent_service_pb2_grpc.add_AgentServiceServicer_to_server,
+            AgentServicer(database, clock),
+        ),
+        "lumetry.sessions.v1.SessionService": (
+            session_service_pb2_grpc.add_SessionServiceServicer_to_server,
+            SessionServicer(database, clock, find_visible_files),
         ),
         "lumetry.metrics.v1.IngestionService": (
             ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server,
@@ -244,12 +315,32 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.logs.v1.LogIngestionService": (
             log_ingestion_service_pb2_grpc.add_LogIngestionServiceServicer_to_server,
-            LogIngestionServicer(database, clock, parts.log_appender, config.logs.of_area()),
+            LogIngestionServicer(database, clock, parts.log_appender, config.logs.of_area(), parts.refused_pushes),
         ),
         "lumetry.logs.v1.LogService": (log_service_pb2_grpc.add_LogServiceServicer_to_server, LogServicer(database)),
+        "lumetry.logs.v1.LogUsageService": (
+            log_usage_service_pb2_grpc.add_LogUsageServiceServicer_to_server,
+            LogUsageServicer(database, clock, config.logs.key_rpm, config.logs.org_rpm),
+        ),
+        "lumetry.billing.v1.BillingService": (
+            billing_service_pb2_grpc.add_BillingServiceServicer_to_server,
+            BillingServicer(database, clock),
+        ),
+        "lumetry.logs.v1.LogTailService": (
+            log_tail_service_pb2_grpc.add_LogTailServiceServicer_to_server,
+            LogTailServicer(database, clock, parts.wakeups),
+        ),
         "lumetry.logs.v1.LogKeyService": (
             log_key_service_pb2_grpc.add_LogKeyServiceServicer_to_server,
             LogKeyServicer(database, clock),
+        ),
+        "lumetry.logs.v1.LogGroupService": (
+            log_group_service_pb2_grpc.add_LogGroupServiceServicer_to_server,
+            LogGroupServicer(database, clock, find_incident_ids, find_incident_scope),
+        ),
+        "lumetry.logrules.v1.LogAlertRuleService": (
+            log_alert_rule_service_pb2_grpc.add_LogAlertRuleServiceServicer_to_server,
+            LogAlertRuleServicer(database, clock, find_unknown_channels),
         ),
         "lumetry.rules.v1.RuleService": (
             rule_service_pb2_grpc.add_RuleServiceServicer_to_server,
@@ -406,9 +497,30 @@ def build_services(parts: Parts) -> dict[str, Service]:
             StatusPageServicer(database, clock, parts.wakeups, PublicOrganization(config.monitoring.status_organization)),
         ),
     }
+    services["lumetry.overview.v1.ProjectResourceService"] = (
+        project_resource_service_pb2_grpc.add_ProjectResourceServiceServicer_to_server,
+        ProjectResourceServicer(database, clock),
+    )
+    services["lumetry.overview.v1.SnapshotService"] = (
+        snapshot_service_pb2_grpc.add_SnapshotServiceServicer_to_server,
+        SnapshotServicer(database, clock, scenes),
+    )
     services["lumetry.updates.v1.UpdateService"] = (
         update_service_pb2_grpc.add_UpdateServiceServicer_to_server,
         UpdateServicer(database, clock, parts.runtime),
+    )
+    services["lumetry.documentation.v1.DocumentationService"] = (
+        documentation_service_pb2_grpc.add_DocumentationServiceServicer_to_server,
+        DocumentationServicer(
+            database,
+            clock,
+            AddressLimiter(QUESTIONS_OF_STRANGERS if config.limits_workspace else OFF, clock),
+            AddressLimiter(QUESTIONS_OF_MEMBERS if config.limits_workspace else OFF, clock),
+        ),
+    )
+    services["lumetry.files.v1.FileService"] = (
+        file_service_pb2_grpc.add_FileServiceServicer_to_server,
+        FileServicer(database, clock, parts.storage),
     )
     name = "lumetry.access.v1.AccessService"
     access = AccessServicer(database, clock, parts.desk, authenticator, read_accesses((name, *services)))

@@ -26,6 +26,7 @@ WITHOUT_ORGANIZATION = {
     "inbox_owners": "a process works for all organizations",
     "evaluation_runs": "a run evaluates what a partition carries, for all organizations",
     "write_probes": "readiness is the deployment's",
+    "meter_rates": "rates are the deployment's",
 }
 """Tables that belong to the deployment, and why."""
 NOT_BY_ORGANIZATION = {
@@ -44,6 +45,7 @@ NOT_BY_ORGANIZATION = {
     ("certificate_monitors", "next_check_time"): "one worker checks what is due, for all organizations",
     ("endpoints", "due_time"): "one worker checks what is due, for all organizations",
     ("heartbeats", "due_time"): "one worker judges what is due, for all organizations",
+    ("log_rule_states", "due_time"): "one worker ends what is due, for all organizations",
     ("heartbeats", "uuid"): "pings name nothing else",
     ("update_scans", "status"): "one worker finds scans that were cut off, for all organizations",
     ("uptime_days", "day"): "old days are dropped for all organizations",

@@ -1,5 +1,6 @@
 """The connection to the core: which RPCs exist, and calling them with a deadline."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,6 +76,48 @@ UNCHARGED = (("x-lumetry-charge", "0"),)
 """The call stands for another one that is charged."""
 
 
+STATUS_SECONDS = 1.0
+"""How long the status of a call may come after its end."""
+STATUS_STEP_SECONDS = 0.005
+
+
+@dataclass(slots=True)
+class Sending:
+    """A call whose requests go out one by one, each when the core has room for it."""
+
+    call: grpc.aio.StreamUnaryCall[Any, Any]
+
+    async def put(self, message: Message) -> None:
+        """Sends a request, unless the core has answered already. Raises `Failure`."""
+        try:
+            await self.call.write(message)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            await self._settle()
+
+    async def finish(self, rates: Rates) -> Any:  # noqa: ANN401 -- the response class of the RPC
+        """Ends the requests; the response. Raises `Failure`."""
+        await self.call.done_writing()
+        reply = await self._settle()
+        rates.read(await self.call.trailing_metadata())
+        return reply
+
+    def cancel(self) -> None:
+        """Ends the call, if it has not ended."""
+        self.call.cancel()
+
+    async def _settle(self) -> Any:  # noqa: ANN401 -- the response class of the RPC
+        # A write that meets the end of the call makes the library say INTERNAL of itself until the core's own status comes.
+        deadline = asyncio.get_running_loop().time() + STATUS_SECONDS
+        while True:
+            try:
+                return await self.call
+            except grpc.aio.AioRpcError as error:
+                is_own = error.code() is grpc.StatusCode.INTERNAL and not error.trailing_metadata()
+                if not is_own or asyncio.get_running_loop().time() > deadline:
+                    raise from_rpc(error) from None
+                await asyncio.sleep(STATUS_STEP_SECONDS)
+
+
 @dataclass(slots=True)
 class Core:
     """The core behind one channel."""
@@ -119,6 +162,11 @@ class Core:
         """Starts a streaming RPC; it has no deadline."""
         call = self.channel.unary_stream(rpc.path, request_serializer=serialize, response_deserializer=rpc.response.FromString)
         return call(request, metadata=metadata)
+
+    def send(self, rpc: Rpc, metadata: Metadata) -> Sending:
+        """Starts an RPC that takes a stream; it has no deadline."""
+        call = self.channel.stream_unary(rpc.path, request_serializer=serialize, response_deserializer=rpc.response.FromString)
+        return Sending(call(metadata=metadata))
 
     async def check_access(self, rpc: Rpc, metadata: Metadata, *, charged: bool = True, rates: Rates | None = None) -> None:
         """Asks whether the credential may call an RPC.

@@ -20,7 +20,7 @@ class EventStream:
     response: web.StreamResponse
     comment: str = "keep-alive"
 
-    async def send(self, event: str, data: str, *, event_id: int | None = None) -> None:
+    async def send(self, event: str, data: str, *, event_id: int | str | None = None) -> None:
         """Sends an event; line ends in its fields turn into spaces, so that no field can forge another."""
         lines = [f"event: {one_line(event)}", f"data: {one_line(data)}"]
         if event_id is not None:

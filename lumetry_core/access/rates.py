@@ -42,6 +42,11 @@ def per_minute(tokens: int, capacity: int | None = None) -> Limit:
     return Limit(tokens if capacity is None else capacity, 60 * SECOND // tokens) if tokens else OFF
 
 
+def per_hour(tokens: int) -> Limit:
+    """So many tokens an hour, as many at once."""
+    return Limit(tokens, 3600 * SECOND // tokens)
+
+
 def scale(limit: Limit, factor: int) -> Limit:
     """A limit so many times as large."""
     return Limit(limit.capacity * factor, limit.interval // factor)
@@ -241,5 +246,11 @@ def build_workspace_limits(factor: int, stranger: Limit) -> FamilyLimits:
     )
 
 
+INQUIRIES = per_hour(5)
+"""Of the public form for inquiries, by client address (contract workspace 1.9)."""
+QUESTIONS_OF_STRANGERS = per_minute(10, 5)
+"""Of the documentation, by client address (contract workspace 1.9)."""
+QUESTIONS_OF_MEMBERS = per_minute(60, 20)
+"""Of the documentation, by user (contract workspace 1.9)."""
 CHARGED = (RateClass.GENERAL, RateClass.INGEST, RateClass.SENSITIVE)
 NO_LIMITS = FamilyLimits(dict.fromkeys(CHARGED, Allowance("off", OFF, OFF, is_shared=False)), stranger=OFF)

@@ -124,8 +124,8 @@ class Alert:
     """JSON values of the contract's keys (monitoring 9.3)."""
     renewal: str | None = None
     """When another is reported the alert is told again."""
-    channel_names: tuple[str, ...] | None = None
-    """The channels to which its container narrows it."""
+    channel_names: tuple[int | str, ...] | None = None
+    """The channels to which its container narrows it; a log alert rule names them by number, name or type."""
 
     @property
     def is_active(self) -> bool:

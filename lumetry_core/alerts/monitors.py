@@ -10,7 +10,9 @@ from lumetry_core.alerts.model import Alert, AlertState, SourceKind
 from lumetry_core.rules.model import Severity
 
 UPTIME_MONITOR = "UptimeMonitor"
-"""What the `lumetry` family calls the kind of every monitor (9.5)."""
+"""What the `lumetry` family calls the kind of monitors (9.5) …"""
+LOG_RULE = "LogRule"
+"""… and of log alert rules (contract logs 8.3)."""
 RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
@@ -23,6 +25,7 @@ class MonitorSource(StrEnum):
     CERTIFICATE = "certificate"
     RESOURCE = "resource"
     UPDATE = "update"
+    LOG = "log"
 
 
 class EntityType(StrEnum):
@@ -32,6 +35,7 @@ class EntityType(StrEnum):
     ENDPOINT = "endpoint"
     HEARTBEAT = "heartbeat"
     CERTIFICATE = "certificate"
+    LOG_RULE = "log_rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,7 @@ class MonitorReport:
         start_time: When it began; counts only when it opens an alert.
         subject: What the alert correlates by without a node; None: the entity.
         topology_node_id: The node that it is about; counts only when it opens an alert.
-        channels: Names of the channels to which the entity narrows its alerts; none: all.
+        channels: Names of the channels to which the entity narrows its alerts; of a log alert rule also numbers and types. None: all.
         follows: Whether the severity may fall too.
         renewal: When it differs from the one before, the alert is told again though it is no worse.
     """
@@ -79,7 +83,7 @@ class MonitorReport:
     start_time: datetime
     subject: Entity | None = None
     topology_node_id: int | None = None
-    channels: tuple[str, ...] = ()
+    channels: tuple[int | str, ...] = ()
     follows: bool = False
     renewal: str | None = None
 
@@ -110,6 +114,11 @@ class MonitorRecovery:
     def key(self) -> AlertKey:
         """What at most one open alert has."""
         return AlertKey(self.source, self.alert_type, self.entity_type, self.entity_id)
+
+
+def find_monitor_kind(alert: Alert) -> str:
+    """What the `lumetry` family calls the kind of the monitor that opened an alert."""
+    return LOG_RULE if alert.entity_type == EntityType.LOG_RULE else UPTIME_MONITOR
 
 
 def key_of(alert: Alert) -> AlertKey:

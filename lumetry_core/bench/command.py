@@ -93,13 +93,16 @@ def list_alerts(*, alerts: int, requests: int, limit: int, database_url: str, js
 @click.option("--batch", type=click.IntRange(1, 1000), default=1000, show_default=True, help="entries per request")
 @click.option("--rounds", type=click.IntRange(1, 10), default=2, show_default=True, help="measurements")
 @click.option("--connections", type=click.IntRange(1, 64), default=8, show_default=True, help="concurrent senders")
+@click.option(
+    "--entries", type=click.IntRange(0, 50_000_000), default=1_000_000, show_default=True, help="long entries that are searched; 0: none"
+)
 @database_url
 @json_file
-def logs(*, seconds: float, batch: int, rounds: int, connections: int, database_url: str, json_file: Path | None) -> None:
-    """Log entries per second, and how soon they are found."""
+def logs(*, seconds: float, batch: int, rounds: int, connections: int, entries: int, database_url: str, json_file: Path | None) -> None:
+    """Log entries per second, how soon they are found and on a live tail, and how long searches over many of them take."""
     from lumetry_core.bench.logs import LogOptions, run_logs  # noqa: PLC0415
 
-    options = LogOptions(seconds=seconds, batch=batch, rounds=rounds, connections=connections, database_url=database_url)
+    options = LogOptions(seconds=seconds, batch=batch, rounds=rounds, connections=connections, entries=entries, database_url=database_url)
     measure(run_logs, options, json_file)
 
 

@@ -1,10 +1,11 @@
-"""`lumetry bench logs`: log entries from acceptance to search over HTTP."""
+"""`lumetry bench logs`: log entries from acceptance to search and live tail over HTTP, and searches over many."""
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -13,6 +14,9 @@ import msgspec
 from lumetry_core.bench.connection import BenchError, Connection
 from lumetry_core.bench.deployment import Server, run_server
 from lumetry_core.bench.load import Load, Receipt, run_closed_loop
+from lumetry_core.bench.logs_payload import Template, make_batch, make_template
+from lumetry_core.bench.logs_search import make_searches, run_searches
+from lumetry_core.bench.logs_tail import measure_tail
 from lumetry_core.bench.measuring import median
 from lumetry_core.bench.report import Better, Figure, Report, disturbance_figure, disturbance_notes, is_valid, summarize_latency
 from lumetry_core.bench.usage import Disturbance, describe_machine, wait_until_idle
@@ -20,7 +24,10 @@ from lumetry_core.runtime.clock import SystemClock
 
 BODIES = 16
 """Different batches, sent in turn; entries within a batch differ as well."""
-LEVELS = ("debug", "info", "info", "info", "warn", "error")
+TEMPLATES = 64
+"""Different batches of long entries, filled with new identities each time."""
+FILL_SECONDS = 5.0
+SEALED_SECONDS = 600.0
 WARM_UP_SECONDS = 1.0
 PROBES = 20
 LONGEST_VISIBLE_SECONDS = 30.0
@@ -36,6 +43,8 @@ class LogOptions:
     batch: int = 1000
     rounds: int = 2
     connections: int = 8
+    entries: int = 1_000_000
+    """Long entries that searches have to deal with; 0: none is made and nothing is searched for."""
     database_url: str = ""
 
 
@@ -60,6 +69,47 @@ class LogSender:
         if answer.status in REFUSALS:
             return Receipt(0, answer.retry_after_seconds)
         raise BenchError(f"a batch was answered {answer.status}: {answer.body[:500].decode(errors='replace')}")
+
+
+@dataclass(slots=True)
+class Filler:
+    """Sends batches of long entries whose identities never come again; see `load.Sender`."""
+
+    connection: Connection
+    templates: Sequence[Template]
+    numbers: Iterator[int]
+    """Of batches; shared by all senders."""
+    stored: list[int] = field(default_factory=list)
+    raw_bytes: int = 0
+    _message: bytes = b""
+    _number: int = 0
+
+    def prepare(self) -> None:
+        """Fills the next template."""
+        self._number = next(self.numbers)
+        self._message = make_message(self.connection, self.templates[self._number % len(self.templates)].fill(self._number))
+
+    def send(self) -> Receipt:
+        """Sends it and reads the answer."""
+        answer = self.connection.send(self._message)
+        if answer.status in REFUSALS:
+            return Receipt(0, answer.retry_after_seconds)
+        done = answer.json(200)
+        self.stored.append(self._number)
+        self.raw_bytes += done["bytes_used"]
+        return Receipt(done["processed"])
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What filling came to."""
+
+    stored: Sequence[int]
+    entries: int
+    raw_bytes: int
+    seconds: float
+    sealing_seconds: float
+    disk_bytes: int
 
 
 def run_logs(options: LogOptions, progress: Callable[[str], None]) -> Report:
@@ -88,14 +138,18 @@ def run_logs(options: LogOptions, progress: Callable[[str], None]) -> Report:
             progress(f"round {number}: {rates[-1]:,.0f} entries/s, {cpu_seconds[-1]:.1f} CPU-s per million")
         visible = [measure_visibility(server, number) for number in range(PROBES)]
         memory = server.tree.resident_bytes()
-    answered, seen, foreign = summarize_latency(answers), summarize_latency(visible), max(shares)
+        tail = measure_tail(server)
+        further, measured = measure_searches(server, options, progress) if options.entries else ([], {})
+    answered, seen, tailed, foreign = summarize_latency(answers), summarize_latency(visible), summarize_latency(tail), max(shares)
     figures = [
-        Figure("accepted", median(rates), "entries/s", 50_000),
+        Figure("accepted", median(rates), "entries/s", 100_000, 300_000),
         Figure("CPU per million", median(cpu_seconds), "s", better=Better.LOWER),
         Figure("p50 of the answer at full load", answered.p50_ms, "ms", better=Better.LOWER),
         Figure("p99 of the answer at full load", answered.p99_ms, "ms", better=Better.LOWER),
         Figure("answered to found by search, worst", seen.max_ms, "ms", 1000, better=Better.LOWER),
+        Figure("answered to sent on a live tail, worst", tailed.max_ms, "ms", 200, better=Better.LOWER),
         Figure("memory after (RSS)", memory / 1e6, "MB", better=Better.LOWER),
+        *further,
         disturbance_figure(foreign),
     ]
     return Report(
@@ -109,9 +163,61 @@ def run_logs(options: LogOptions, progress: Callable[[str], None]) -> Report:
         },
         figures,
         ["accepted: answered 200, which follows the commit and its sync", *disturbed, *disturbance_notes(foreign)],
-        {"rates": rates, "answers": msgspec.to_builtins(answered), "visibility": msgspec.to_builtins(seen)},
+        {"rates": rates, "answers": msgspec.to_builtins(answered), "visibility": msgspec.to_builtins(seen), "tail": tail, **measured},
         valid=is_valid(foreign),
     )
+
+
+def measure_searches(
+    server: Server, options: LogOptions, progress: Callable[[str], None]
+) -> tuple[Sequence[Figure], Mapping[str, Sequence[float]]]:
+    """Stores many long entries and searches them once they are sealed; figures, and the seconds of each search by kind.
+
+    Raises:
+        BenchError: A search did not find what is there.
+    """
+    templates = [make_template(options.batch, seed) for seed in range(TEMPLATES)]
+    filling = fill(server, options, templates, progress)
+    seconds = run_searches(server, make_searches(templates, filling.stored, len(filling.stored)), progress)
+    times = summarize_latency([moment for kind in seconds.values() for moment in kind])
+    return [
+        Figure("long entries stored", filling.entries, ""),
+        Figure("bytes of a long entry", filling.raw_bytes / filling.entries, "B", better=Better.LOWER),
+        Figure("accepted, long entries", filling.entries / filling.seconds, "entries/s"),
+        Figure("until they were sealed and indexed, after the last", filling.sealing_seconds, "s", better=Better.LOWER),
+        Figure("bytes on disk per byte received", filling.disk_bytes / filling.raw_bytes, "", better=Better.LOWER),
+        Figure("p50 of a search", times.p50_ms, "ms", better=Better.LOWER),
+        Figure("p99 of a search", times.p99_ms, "ms", 300, better=Better.LOWER),
+    ], {f"search for {kind}": list(values) for kind, values in seconds.items()}
+
+
+def fill(server: Server, options: LogOptions, templates: Sequence[Template], progress: Callable[[str], None]) -> Filling:
+    """Sends as many long entries as asked for, and waits until they are sealed."""
+    before = disk_bytes(server.folder)
+    numbers = count()
+    entries, seconds = 0, 0.0
+    with ExitStack() as stack:
+        fillers = [Filler(stack.enter_context(server.connect()), templates, numbers) for _ in range(options.connections)]
+        while entries < options.entries:
+            done = run_closed_loop(fillers, FILL_SECONDS)
+            entries += done.accepted_points
+            seconds += done.end - done.start
+            progress(f"{entries:,} long entries stored, {entries / seconds:,.0f} per second")
+    begin = time.perf_counter()
+    wait_until_idle(server.tree, longest_seconds=SEALED_SECONDS)
+    return Filling(
+        stored=sorted(number for filler in fillers for number in filler.stored),
+        entries=entries,
+        raw_bytes=sum(filler.raw_bytes for filler in fillers),
+        seconds=seconds,
+        sealing_seconds=time.perf_counter() - begin,
+        disk_bytes=disk_bytes(server.folder) - before,
+    )
+
+
+def disk_bytes(folder: Path) -> int:
+    """Bytes of all files of a deployment."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def load(server: Server, options: LogOptions, seconds: float) -> Load:
@@ -148,20 +254,3 @@ def measure_visibility(server: Server, number: int) -> float:
 def make_message(connection: Connection, body: bytes) -> bytes:
     """A whole request."""
     return connection.head("POST", "/v1/logs", len(body)) + body
-
-
-def make_batch(size: int, lane: int, number: int) -> bytes:
-    """Entries as an ordinary web service writes them."""
-    now = SystemClock().now().isoformat(timespec="milliseconds")
-    entries = [
-        {
-            "timestamp": now,
-            "level": LEVELS[position % len(LEVELS)],
-            "message": f"GET /api/orders/{lane}{number:02d}{position:04d} answered 200 in {position % 97} ms",
-            "environment": "production",
-            "trace_id": f"{lane:02x}{number:06x}{position:08x}",
-            "metadata": {"user_id": f"user-{position % 211}", "route": "/api/orders/{id}", "duration_ms": position % 97, "cached": False},
-        }
-        for position in range(size)
-    ]
-    return msgspec.json.encode({"logs": entries})

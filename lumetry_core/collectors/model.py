@@ -60,6 +60,8 @@ class Collector:
     config_revision: int = FIRST_REVISION
     config_revision_applied: int = 0
     heartbeat_interval_seconds: int = DEFAULT_HEARTBEAT_SECONDS
+    offline_time: datetime | None = None
+    """When it was told that its heartbeats stay away; None: they do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,21 @@ def is_online(collector: Collector, now: datetime) -> bool:
         collector.status is not Status.REVOKED
         and collector.last_seen_time is not None
         and now - collector.last_seen_time <= online_span(collector)
+    )
+
+
+def is_overdue(collector: Collector, watch_time: datetime, now: datetime) -> bool:
+    """Whether people must be told that the collector went silent: it is offline, and would have been heard had it been there.
+
+    Args:
+        watch_time: Since when its heartbeats could have come in.
+    """
+    return (
+        collector.status in (Status.ACTIVE, Status.DUPLICATE_SUSPECTED)
+        and collector.offline_time is None
+        and collector.last_seen_time is not None
+        and not is_online(collector, now)
+        and now - watch_time > online_span(collector)
     )
 
 
@@ -140,6 +157,7 @@ def after_heartbeat(collector: Collector, heartbeat: Heartbeat, now: datetime) -
         clock_skew_ms=to_ms(heartbeat.send_time) - to_ms(now),
         config_revision_applied=heartbeat.config_revision_applied,
         last_seen_time=now,
+        offline_time=None,
     )
     if heartbeat.instance_id == collector.instance_id:
         settled = collector.instance_time is not None and now - collector.instance_time >= DUPLICATE_MEMORY

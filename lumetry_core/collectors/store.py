@@ -1,6 +1,7 @@
 """Rows of collectors."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, String, Table, Text, UniqueConstraint, select, update
@@ -36,6 +37,7 @@ collectors = Table(
     Column("config_revision", BigInteger, nullable=False),
     Column("config_revision_applied", BigInteger, nullable=False),
     Column("heartbeat_interval_seconds", Integer, nullable=False),
+    Column("offline_time", Time),
     UniqueConstraint("organization_id", "name_key"),
 )
 SAME = [column.name for column in collectors.columns if column.name not in ("status", "capabilities", "name_key")]
@@ -78,6 +80,17 @@ async def find_locked(tx: Transaction, organization_id: int, collector_id: str) 
     found = select(collectors).where(collectors.c.organization_id == organization_id, collectors.c.id == collector_id)
     row = (await tx.execute(found.with_for_update())).one_or_none()
     return None if row is None else to_model(row)
+
+
+async def mark_offline(tx: Transaction, collector: Collector, now: datetime) -> bool:
+    """Notes that a collector went silent; False when a heartbeat has come since it was read, or somebody else was quicker."""
+    statement = update(collectors).where(
+        collectors.c.organization_id == collector.organization_id,
+        collectors.c.id == collector.id,
+        collectors.c.offline_time.is_(None),
+        collectors.c.last_seen_time == collector.last_seen_time,
+    )
+    return (await tx.execute(statement.values(offline_time=now))).rowcount == 1
 
 
 async def list_all(tx: Transaction, organization_id: int) -> list[Collector]:

@@ -145,7 +145,9 @@ EVENT_TYPES: Mapping[str, frozenset[str]] = {
     "update.unpinned": keys("container_id, container_name"),
 }
 
-INCIDENT_TYPES = frozenset({"incident.opened", "incident.acknowledged", "incident.resolved", "incident.reopened"})
+INCIDENT_TYPES = frozenset(
+    {"incident.opened", "incident.acknowledged", "incident.alert_correlated", "incident.resolved", "incident.reopened"},
+)
 """Told to subscribers only: the admin stream has no incidents (12.2)."""
 UNREPLAYED = frozenset({"resource.snapshot"})
 """The next one replaces it, so streams that resume pass over it (17.1)."""

@@ -1,10 +1,17 @@
-"""Tells events: to the event log, which streams follow, and to the queues of those who subscribed."""
+"""Tells events: to the event log, which streams follow, to the activity feed, and to the queues of those who subscribed."""
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from lumetry_core.access.redaction import redact_text
+from lumetry_core.activity.model import Draft
+from lumetry_core.activity.service import record
 from lumetry_core.feed import store
+from lumetry_core.feed.activity_items import describe_event
 from lumetry_core.feed.registry import EVENT_TYPES
+from lumetry_core.projects.links import MONITOR_TYPES, LinkType, Ref
+from lumetry_core.projects.service.links import has_links, list_all_links
 from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import hold_log, publish
@@ -29,8 +36,31 @@ async def tell(tx: Transaction, organization_id: int, events: Sequence[Told], no
     for event_type, data in events:
         if EVENT_TYPES[event_type] != data.keys():
             raise TypeError(f"{event_type} has the keys {sorted(EVENT_TYPES[event_type])}, not {sorted(data)}")
+    await record_items(tx, organization_id, events, now)
     await publish(tx, organization_id, [(TOPIC, event_type, {**data, "timestamp": time}) for event_type, data in events], now)
     await hand_over(tx, organization_id, [(event_type, {"data": data, "time": time}) for event_type, data in events], now)
+
+
+async def record_items(tx: Transaction, organization_id: int, events: Sequence[Told], now: datetime) -> None:
+    """Writes the items of the activity feed that come of events, with the projects of their monitors."""
+    drafts = [draft for event_type, data in events if (draft := describe_event(event_type, data)) is not None]
+    if not drafts:
+        return
+    links = await list_all_links(tx, organization_id) if await has_links(tx, organization_id) else {}
+    placed = [clean(draft, links.get(ref, ()) if (ref := ref_of(draft)) is not None else ()) for draft in drafts]
+    await record(tx, organization_id, placed, now, once=True)
+
+
+def ref_of(draft: Draft) -> Ref | None:
+    """What a project links that has what an item is about."""
+    resource = draft.resource
+    return (LinkType(resource.type), resource.id) if resource is not None and resource.type in MONITOR_TYPES else None
+
+
+def clean(draft: Draft, project_ids: Sequence[str]) -> Draft:
+    """The item in its projects, without secrets: targets and errors come from outside."""
+    summary = None if draft.summary is None else redact_text(draft.summary)
+    return replace(draft, title=redact_text(draft.title), summary=summary, project_ids=tuple(project_ids))
 
 
 async def hand_over(tx: Transaction, organization_id: int, items: Sequence[Told], now: datetime) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from lumetry_core.incidents.keys import Anchor, anchor_of
 from lumetry_core.rules.model import Severity
 
-EVENTS = frozenset({"incident.opened", "incident.acknowledged", "incident.resolved", "incident.reopened"})
+EVENTS = frozenset({"incident.opened", "incident.acknowledged", "incident.alert_correlated", "incident.resolved", "incident.reopened"})
 """What the area hands to subscribers of the feed."""
 
 

@@ -30,11 +30,15 @@ decode = msgspec.json.Decoder(dict[str, object]).decode
 encode = msgspec.json.Encoder().encode
 
 
-def admit_entries(entries: Sequence[Draft], now_ms: int) -> list[EntryFault]:
-    """Judges, cuts and normalises entries in place; the faults of all, in order."""
+def admit_entries(entries: Sequence[Draft], now_ms: int, positions: Sequence[int] | None = None) -> list[EntryFault]:
+    """Judges, cuts and normalises entries in place; the faults of all, in order.
+
+    Args:
+        positions: Of the entries in their batch; None: they are all of it.
+    """
     now_ns = now_ms * NS_PER_MS
     faults: list[EntryFault] = []
-    for index, entry in enumerate(entries):
+    for index, entry in zip(range(len(entries)) if positions is None else positions, entries, strict=True):
         # Most entries pass these, and a call for each would cost more than the checks.
         time_ns, message = entry.time_ns, entry.message
         if time_ns is None or not 0 <= time_ns <= now_ns + DAY_NS:

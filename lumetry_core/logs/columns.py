@@ -1,4 +1,7 @@
-"""Entries of a block as columns, packed with MessagePack and zstd. Changing the format needs a new version."""
+"""Entries of a block as columns, packed with MessagePack and zstd.
+
+A column more needs a default, and versions without it pass it by. Any other change of the format needs a new version.
+"""
 
 import threading
 from collections.abc import Sequence
@@ -11,13 +14,13 @@ import zstandard
 from numpy.typing import NDArray
 
 from lumetry_core.logs.entry_id import Halves, expand_run, receive_ms, to_bytes, to_text
-from lumetry_core.logs.model import Draft, ErrorDraft, StoredEntry, StoredError
+from lumetry_core.logs.fingerprints import fingerprint_entry
+from lumetry_core.logs.model import GROUPED, Draft, ErrorDraft, StoredEntry, StoredError
 from lumetry_core.runtime.clock import from_ms
 
 VERSION = 1
-FRESH_LEVEL = 1
-SEALED_LEVEL = 3
-"""How hard zstd tries."""
+COMPRESSION = 1
+"""How hard zstd tries; more costs time and saves next to nothing."""
 
 Labels = tuple[str | None, str | None, str | None]
 """Environment label, project label, environment of the key."""
@@ -60,6 +63,10 @@ class Columns(msgspec.Struct, array_like=True):
     highs: bytes = b""
     """Upper halves of the identities; empty where they follow from the block's first."""
     lows: bytes = b""
+    grouped: dict[int, int] = {}
+    """What few entries have, by position: the number of their fingerprint. Versions before grouping neither write nor need it."""
+    fingerprints: list[bytes] = []
+    """Of error groups, each once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +96,7 @@ class Codec(threading.local):
     """The codecs of one thread: they are costly to make and not thread-safe."""
 
     def __init__(self) -> None:
-        self.fresh = zstandard.ZstdCompressor(FRESH_LEVEL).compress
-        self.sealed = zstandard.ZstdCompressor(SEALED_LEVEL).compress
+        self.compress = zstandard.ZstdCompressor(COMPRESSION).compress
         self.decompress = zstandard.ZstdDecompressor().decompress
         self.decode = msgspec.msgpack.Decoder(Columns).decode
         self.encode = msgspec.msgpack.Encoder().encode
@@ -98,11 +104,12 @@ class Codec(threading.local):
 
 codec = Codec()
 json_encode = msgspec.json.Encoder().encode
+frames_decode = msgspec.msgpack.Decoder(list[bytes]).decode
 error_decode = msgspec.json.Decoder(PackedError).decode
 
 
-def pack_entries(entries: Sequence[Draft], key_environment: str | None) -> Part:
-    """Packs admitted, scrubbed entries in order of arrival."""
+def pack_entries(entries: Sequence[Draft], key_environment: str | None, project_id: str) -> Part:
+    """Packs admitted, scrubbed entries of a deciding project in order of arrival."""
     times = np.array([entry.time_ns for entry in entries], "<i8")
     levels = bytes([entry.level for entry in entries])
     numbers: dict[Labels, int] = {}
@@ -123,12 +130,22 @@ def pack_entries(entries: Sequence[Draft], key_environment: str | None) -> Part:
         },
     )
     columns.label_sets = list(numbers)
-    return Part(codec.fresh(codec.encode(columns)), len(entries), int(times.min()), int(times.max()), mask_of(levels))
+    fingerprints: dict[bytes, int] = {}
+    for index, entry in enumerate(entries):
+        if (fingerprint := fingerprint_entry(project_id, entry)) is not None:
+            columns.grouped[index] = fingerprints.setdefault(fingerprint, len(fingerprints))
+    columns.fingerprints = list(fingerprints)
+    return pack_columns(columns, times)
 
 
-def mask_of(levels: bytes) -> int:
-    """A bit for each level that occurs."""
-    return sum(1 << level for level in set(levels))
+def pack_columns(columns: Columns, times: Times) -> Part:
+    """Packs columns that are complete."""
+    return Part(codec.compress(codec.encode(columns)), len(times), int(times.min()), int(times.max()), mask_of(columns))
+
+
+def mask_of(columns: Columns) -> int:
+    """A bit for each level that occurs, and one where entries are grouped."""
+    return sum(1 << level for level in set(columns.levels)) | (GROUPED if columns.grouped else 0)
 
 
 def pack_error(error: ErrorDraft | None) -> bytes:
@@ -144,22 +161,38 @@ def join_frames(frames: Sequence[bytes]) -> bytes:
 
 
 def unpack(project_id: str, first_id: bytes, payload: bytes) -> list[Batch]:
-    """The entries of a block; one batch per part."""
+    """The entries of a block; one batch per frame."""
     batches = []
     position = 0
-    for frame in msgspec.msgpack.decode(payload, type=list[bytes]):
-        columns = codec.decode(codec.decompress(frame))
-        if columns.version != VERSION:
-            raise ValueError(f"stored entries have format {columns.version}, this version reads {VERSION}")
-        times = np.frombuffer(columns.times, "<i8")
-        if columns.highs:
-            highs, lows = unshuffle(columns.highs), unshuffle(columns.lows)
-        else:
-            all_highs, all_lows = expand_run(first_id, position + len(times))
-            highs, lows = all_highs[position:], all_lows[position:]
-            position += len(times)
-        batches.append(Batch(project_id, columns, times, np.frombuffer(columns.levels, np.uint8), highs, lows))
+    for frame in split_frames(payload):
+        batch = unpack_frame(project_id, frame, first_id, position)
+        position += 0 if batch.columns.highs else len(batch.times)
+        batches.append(batch)
     return batches
+
+
+def split_frames(payload: bytes) -> list[bytes]:
+    """What a block is made of, still packed."""
+    return frames_decode(payload)
+
+
+def unpack_frame(project_id: str, frame: bytes, first_id: bytes, position: int = 0) -> Batch:
+    """The entries of a frame.
+
+    Args:
+        first_id: The block's first identity …
+        position: … and how many entries of the block come before, where identities follow from the order.
+    """
+    columns = codec.decode(codec.decompress(frame))
+    if columns.version != VERSION:
+        raise ValueError(f"stored entries have format {columns.version}, this version reads {VERSION}")
+    times = np.frombuffer(columns.times, "<i8")
+    if columns.highs:
+        highs, lows = unshuffle(columns.highs), unshuffle(columns.lows)
+    else:
+        all_highs, all_lows = expand_run(first_id, position + len(times))
+        highs, lows = all_highs[position:], all_lows[position:]
+    return Batch(project_id, columns, times, np.frombuffer(columns.levels, np.uint8), highs, lows)
 
 
 def shuffle(column: Halves) -> bytes:
@@ -184,6 +217,7 @@ def read_entry(batch: Batch, index: int) -> StoredEntry:
     rest = columns.rest.get(index)
     metadata = columns.metadata[index] or b"{}"
     trace_id, span_id, parent_span_id = traces_of(columns.traces[index], metadata)
+    group = columns.grouped.get(index)
     return StoredEntry(
         id=to_text(id_at(batch, index)),
         time_ns=int(batch.times[index]),
@@ -203,6 +237,7 @@ def read_entry(batch: Batch, index: int) -> StoredEntry:
         original_timestamp=None if rest is None else rest.original_timestamp,
         redactions={} if rest is None else rest.redactions,
         truncated=() if rest is None else tuple(rest.truncated),
+        fingerprint=None if group is None else columns.fingerprints[group],
     )
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -12,10 +13,16 @@ from numpy.typing import NDArray
 from lumetry_core.logs.columns import Batch, error_decode
 from lumetry_core.logs.model import RANK_OF
 from lumetry_core.logs.query import Field, FieldTerm, Query, TextTerm
-from lumetry_core.logs.words import canonical, hash_words, words_of
+from lumetry_core.logs.words import canonical, group_word, hash_beginnings, hash_words, words_of
 
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
+PLAIN_FRACTION = re.compile(r"-?[0-9]{1,9}\.[0-9]{0,4}[1-9]")
+MAX_CERTAIN_DIGITS = 15
+"""Longer numbers may be stored with an exponent."""
 LITERALS: Mapping[str, object] = {"true": True, "false": False, "null": None}
+NO_GROUPS: Mapping[str, bytes] = MappingProxyType({})
+GAP = "\0"
+"""Between the texts of entries, which have none."""
 TRACE_KEYS = ("trace_id", "traceId")
 decode = msgspec.json.Decoder().decode
 encode = msgspec.json.Encoder().encode
@@ -108,16 +115,16 @@ class Matcher:
     def _find_roughly(self, batch: Batch, positions: list[int]) -> list[int]:
         """Those among the positions whose texts hold all beginnings anywhere."""
         columns = batch.columns
-        documents = b"\n".join((*columns.metadata, *columns.errors)).decode()
-        together = "\n".join((*columns.messages, documents)).casefold()
-        if not all(beginning in together for beginning in self.beginnings):
+        kinds = [GAP.join(columns.messages).casefold()]
+        kinds += [GAP.encode().join(column).decode().casefold() for column in (columns.metadata, columns.errors) if any(column)]
+        if not all(any(beginning in kind for kind in kinds) for beginning in self.beginnings):
             return []
+        rows = [kind.split(GAP) for kind in kinds]
         for beginning in self.beginnings:
-            held = [
-                beginning in f"{columns.messages[at]}\n{columns.metadata[at].decode()}\n{columns.errors[at].decode()}".casefold()
-                for at in positions
-            ]
-            positions = [position for position, holds in zip(positions, held, strict=True) if holds]
+            holding: set[int] = set()
+            for row in rows:
+                holding.update([position for position in positions if beginning in row[position]])
+            positions = [position for position in positions if position in holding]
             if not positions:
                 break
         return positions
@@ -126,12 +133,19 @@ class Matcher:
         return all(test(view) for test in self.tests)
 
 
-def make_matcher(query: Query, projects: Mapping[str, str]) -> Matcher:
-    """Makes a query ready.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a query names, as far as it exists."""
 
-    Args:
-        projects: The UUID of each project that the query names and that exists.
-    """
+    projects: Mapping[str, str]
+    """UUIDs of projects by what they are called."""
+    groups: Mapping[str, bytes]
+    """Fingerprints of error groups by their numbers."""
+
+
+def make_matcher(query: Query, projects: Mapping[str, str], groups: Mapping[str, bytes] = NO_GROUPS) -> Matcher:
+    """Makes a query ready; the mappings are as in `Names`."""
+    names = Names(projects, groups)
     # Labels first: they cost least.
     fields = sorted(query.fields, key=lambda term: COST[term.field])
     words = {word for term in query.texts if not term.is_excluded for word in (term.words[:-1] if term.is_prefix else term.words)}
@@ -140,21 +154,37 @@ def make_matcher(query: Query, projects: Mapping[str, str]) -> Matcher:
         certain = certain_words(term)
         words |= certain
         beginnings |= certain if term.field is not Field.TRACE else set()  # it may be a field, which is no text
-    tests: list[Test] = [field_test(term, projects) for term in fields]
+    tests: list[Test] = [field_test(term, names) for term in fields]
     tests += [text_test(term) for term in query.texts]
-    hashes = hash_words(word.encode() for word in words)
+    prefixes = [term.words[-1] for term in query.texts if term.is_prefix and not term.is_excluded]
+    of_groups = [group_word(fingerprint) for fingerprint in wanted_groups(query, groups)]
+    hashes = np.concatenate((hash_words([*map(str.encode, words), *of_groups]), hash_beginnings(prefixes)))
     rarest_first = sorted(beginnings, key=len, reverse=True)
     return Matcher(query.level_mask, query.start_ns, query.end_ns, tests, rarest_first, hashes)
 
 
+def wanted_groups(query: Query, groups: Mapping[str, bytes]) -> list[bytes]:
+    """Fingerprints that an entry must have, all of them; empty, as none is, where there is no such group."""
+    terms = [term for term in query.fields if term.field is Field.GROUP and not term.is_excluded]
+    return [groups.get(term.values[0], b"") for term in terms]
+
+
 def certain_words(term: FieldTerm) -> set[str]:
-    """Words that an entry must hold to have a field's value; none where a number or literal is written in several ways."""
+    """Words that an entry must hold to have a field's value; none where a number is written in several ways."""
     if term.is_excluded or term.field not in (Field.ERROR_TYPE, Field.METADATA, Field.TRACE):
         return set()
     (value,) = term.values
-    if term.field is Field.METADATA and (value in LITERALS or NUMBER.fullmatch(value)):
-        return set()
+    if term.field is Field.METADATA and NUMBER.fullmatch(value):
+        return certain_digits(value)
     return set(words_of(value))
+
+
+def certain_digits(value: str) -> set[str]:
+    """The word that every way to write a number has in common: as stored, and as an integer where it has no fraction."""
+    integer = value.removesuffix(".0")
+    if integer.lstrip("-").isdigit():
+        return set(words_of(integer)) if len(integer) <= MAX_CERTAIN_DIGITS else set()
+    return set(words_of(value)) if PLAIN_FRACTION.fullmatch(value) else set()
 
 
 COST = {
@@ -176,19 +206,19 @@ def text_test(term: TextTerm) -> Test:
     return lambda view: wanted in view.canonical
 
 
-def field_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def field_test(term: FieldTerm, names: Names) -> Test:
     """Whether a field has a value, or has not."""
-    has = TESTS[term.field](term, projects)
+    has = TESTS[term.field](term, names)
     return (lambda view: not has(view)) if term.is_excluded else has
 
 
-def level_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def level_test(term: FieldTerm, _names: Names) -> Test:
     """Whether the level is one of the named."""
     ranks = {RANK_OF.get(value) for value in term.values}
     return lambda view: int(view.batch.levels[view.index]) in ranks
 
 
-def environment_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def environment_test(term: FieldTerm, _names: Names) -> Test:
     """Whether the environment is one of the named."""
     names = frozenset(term.values)
 
@@ -200,10 +230,10 @@ def environment_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
     return has
 
 
-def project_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def project_test(term: FieldTerm, names: Names) -> Test:
     """Whether the label, or the deciding project by UUID or slug, is one of the named."""
     labels = frozenset(term.values)
-    deciding = labels | {projects[value] for value in term.values if value in projects}
+    deciding = labels | {names.projects[value] for value in term.values if value in names.projects}
 
     def has(view: View) -> bool:
         columns = view.batch.columns
@@ -212,7 +242,7 @@ def project_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
     return has
 
 
-def trace_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def trace_test(term: FieldTerm, _names: Names) -> Test:
     """Whether the trace is one of the named, as a field or in metadata."""
     names = frozenset(term.values)
     raw = [encode(name)[1:-1] for name in term.values]
@@ -230,7 +260,7 @@ def trace_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
     return has
 
 
-def error_type_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def error_type_test(term: FieldTerm, _names: Names) -> Test:
     """Whether the type of the error is one of the named."""
     names = frozenset(term.values)
 
@@ -241,12 +271,19 @@ def error_type_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
     return has
 
 
-def group_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
-    """Whether the entry belongs to an error group: entries are not grouped, so none does."""
-    return lambda view: False
+def group_test(term: FieldTerm, names: Names) -> Test:
+    """Whether the entry is of one of the named error groups."""
+    fingerprints = {names.groups[value] for value in term.values if value in names.groups}
+
+    def has(view: View) -> bool:
+        columns = view.batch.columns
+        number = columns.grouped.get(view.index)
+        return number is not None and columns.fingerprints[number] in fingerprints
+
+    return has
 
 
-def metadata_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
+def metadata_test(term: FieldTerm, _names: Names) -> Test:
     """Whether metadata has the value at the path."""
     comparisons = [value_comparison(value) for value in term.values]
 
@@ -258,7 +295,7 @@ def metadata_test(term: FieldTerm, projects: Mapping[str, str]) -> Test:
     return has
 
 
-TESTS: Mapping[Field, Callable[[FieldTerm, Mapping[str, str]], Test]] = {
+TESTS: Mapping[Field, Callable[[FieldTerm, Names], Test]] = {
     Field.LEVEL: level_test,
     Field.ENVIRONMENT: environment_test,
     Field.PROJECT: project_test,
@@ -294,7 +331,7 @@ def value_comparison(text: str) -> Callable[[Any], bool]:
         if isinstance(value, list):
             return any(equals(element) for element in value if not isinstance(element, list))
         if isinstance(value, str):
-            return value == text
+            return value == text and text != "null"  # which is an explicit null only (contract logs, clarification 3)
         if value is None or isinstance(value, bool):
             return is_literal and value is literal
         return number is not None and isinstance(value, (int, float)) and value == number

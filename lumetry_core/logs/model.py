@@ -8,6 +8,9 @@ LEVELS = ("debug", "info", "warn", "error", "fatal", "panic")
 """By ascending rank, from 1."""
 RANK_OF: Mapping[str, int] = {name: rank for rank, name in enumerate(LEVELS, 1)}
 
+GROUPED = 1 << 7
+"""Bit of a block's level mask beside those of levels: some of its entries are of error groups."""
+
 MAX_MESSAGE_BYTES = 10_240
 MAX_METADATA_BYTES = 102_400
 MAX_LABEL = 128
@@ -114,6 +117,10 @@ class StoredEntry:
     original_timestamp: str | None = None
     redactions: Mapping[str, int] = field(default_factory=dict)
     truncated: Sequence[str] = ()
+    fingerprint: bytes | None = None
+    """Of its error group."""
+    group_id: int | None = None
+    """None also where it was not looked up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +152,7 @@ class BlockGroup:
     block_count: int
     entry_count: int
     oldest: datetime
+
+
+class BlocksChanged(Exception):  # noqa: N818 -- an event, not a fault
+    """Another process has read or replaced a block meanwhile: nothing of the transaction may stay."""

@@ -96,7 +96,7 @@ HINT = re.compile("|".join(sorted({re.escape(hint.lower()) for rule in RULES for
 DIGIT_GROUPS = re.compile(r"[0-9]++(?:[ -][0-9]++)*+")
 EMAIL = Rule("email", (), re.compile(r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]++@[A-Za-z0-9-]++(?:\.[A-Za-z0-9-]++)++"))
 SOCIAL_SECURITY = Rule("national_id", (), re.compile(r"(?<![0-9A-Za-z-])[0-9]{3}-[0-9]{2}-[0-9]{4}(?![0-9A-Za-z-])"))
-IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}+(?![A-Za-z0-9])")
+IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,30}+")
 IBAN_GROUPS = re.compile(r"[A-Z0-9]+")
 
 
@@ -191,10 +191,15 @@ def is_card(digits: str) -> bool:
 
 def find_ibans(text: str) -> list[tuple[int, int]]:
     """International account numbers, in one piece or in groups."""
-    found = []
-    for row in IBAN_START.finditer(text):
+    found: list[tuple[int, int]] = []
+    row = IBAN_START.search(text)
+    while row:
         groups = [group.span() for group in IBAN_GROUPS.finditer(text, *row.span())]
-        found += [span for span in find_in_groups(groups, text, 15, 34, is_iban) if span[0] == row.start()]
+        if text[row.end() : row.end() + 1].isalnum():
+            groups.pop()  # it was cut
+        spans = [span for span in find_in_groups(groups, text, 15, 34, is_iban) if span[0] == row.start()]
+        found += spans
+        row = IBAN_START.search(text, spans[0][1] if spans else row.start() + 1)
     return found
 
 

@@ -58,12 +58,26 @@ def find_suspects(texts: Sequence[bytes], documents: Sequence[bytes]) -> list[in
         texts: All there is to scrub of each entry.
         documents: Of each entry the JSON whose keys count; a part of its text.
     """
-    joined = GAP.join(texts)
-    suspects = find_triples(joined, TEXT_TABLE) | find_triples(GAP.join(documents).translate(None, b"_-. "), KEY_TABLE)
+    return sorted(find_in_texts(GAP.join(texts)) | find_in_keys(GAP.join(documents)))
+
+
+def find_suspicious(messages: bytes, documents: bytes) -> list[int]:
+    """The same of entries that have a message and a document and nothing else, joined already."""
+    return sorted(find_in_texts(messages) | find_in_texts(documents) | find_in_keys(documents))
+
+
+def find_in_texts(joined: bytes) -> set[int]:
+    """Which of the joined texts may hold a secret."""
+    suspects = find_triples(joined, TEXT_TABLE)
     digits = joined.translate(DIGITS_AS_ZERO, b" -")
     if CARD_LENGTH in digits:
         suspects |= {position for position, text in enumerate(digits.split(GAP)) if text.count(CARD_LENGTH) > text.count(FRACTION)}
-    return sorted(suspects)
+    return suspects
+
+
+def find_in_keys(joined: bytes) -> set[int]:
+    """Which of the joined documents may hold a secret under a name that says so."""
+    return find_triples(joined.translate(None, b"_-. "), KEY_TABLE)
 
 
 def find_triples(joined: bytes, table: NDArray[np.bool_]) -> set[int]:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from lumetry_core.access.service.organizations import list_organization_ids
-from lumetry_core.logs.model import BlockGroup, Settings
+from lumetry_core.logs.model import BlockGroup, BlocksChanged, Settings
 from lumetry_core.logs.service import sealing, upkeep
 from lumetry_core.runtime.database import Database
 
@@ -47,16 +47,22 @@ class LogSealer:
         try:
             async with self._database.write() as tx:
                 await sealing.replace_blocks(tx, sealed)
-        except sealing.BlocksChanged:
+        except BlocksChanged:
             log.info("blocks of logs were replaced by another process", project_id=group.project_id)
 
 
 class LogKeeper:
-    """Drops old entries and receipts, once an hour."""
+    """Drops old entries, groups and receipts, once an hour."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, max_bytes: int = 0) -> None:
+        """Builds the worker.
+
+        Args:
+            max_bytes: Packed bytes of the whole deployment above which the oldest go; 0: no cap.
+        """
         self._database = database
         self._settings = settings
+        self._max_bytes = max_bytes
         self._next: datetime | None = None
 
     async def tick(self, now: datetime) -> bool:
@@ -72,8 +78,20 @@ class LogKeeper:
             for project_id, days in retentions:
                 async with self._database.write() as tx:
                     more |= await upkeep.drop_old(tx, organization_id, project_id, days, now)
+                async with self._database.write() as tx:
+                    more |= await upkeep.drop_old_groups(tx, organization_id, project_id, days, now)
             async with self._database.write() as tx:
                 await upkeep.drop_receipts(tx, organization_id, now)
+        more |= await self._enforce_cap()
         if not more:
             self._next = now + UPKEEP_INTERVAL
         return more
+
+    async def _enforce_cap(self) -> bool:
+        if not self._max_bytes:
+            return False
+        async with self._database.write() as tx:
+            dropped = await upkeep.drop_beyond(tx, self._max_bytes)
+        if dropped:
+            log.warning("stored log entries exceeded their cap, the oldest were dropped", blocks=dropped)
+        return dropped == upkeep.DROPPED_AT_ONCE

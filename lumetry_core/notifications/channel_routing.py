@@ -7,8 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from lumetry_core.access.model import name_key
 from lumetry_core.notifications.destinations import Channel, ChannelRule, ChannelType
 from lumetry_core.notifications.news import ACKNOWLEDGED, FIRED, RESOLVED
+
+LOG_SOURCE = "log"
 
 
 class Happening(StrEnum):
@@ -28,7 +31,7 @@ class ChannelFacts:
 
     Args:
         source: A word of contract 9.1, as `severity` is.
-        channel_names: The channels to which the alert's container narrows it.
+        channel_names: The channels to which the alert's container narrows it; of a log alert rule also numbers and types.
         is_active: Whether it is open or acknowledged now.
         is_covered: Whether a maintenance window or a silence keeps it from being told.
         was_held: Whether its opening was kept from being told until now.
@@ -37,7 +40,7 @@ class ChannelFacts:
 
     source: str
     severity: str
-    channel_names: Sequence[str] = ()
+    channel_names: Sequence[int | str] = ()
     is_active: bool = True
     is_covered: bool = False
     was_held: bool = False
@@ -65,12 +68,28 @@ def route_to_channels(happening: Happening, facts: ChannelFacts, channels: Seque
             return Telling(FIRED, ())
     if facts.is_covered:
         return Telling(FIRED, ())
+    if facts.source == LOG_SOURCE and facts.channel_names:
+        return Telling(FIRED, tuple(choose(enabled, channels, facts.channel_names)))
     return Telling(FIRED, tuple(channel for channel in narrow(enabled, channels, facts.channel_names) if is_wanted(channel, facts)))
 
 
-def narrow(enabled: Sequence[Channel], known: Sequence[Channel], names: Sequence[str]) -> Sequence[Channel]:
+def choose(enabled: Sequence[Channel], known: Sequence[Channel], choices: Sequence[int | str]) -> Sequence[Channel]:
+    """The channels that a log alert rule names, in the place of their own routing (contract logs 8.1). A name comes before a type."""
+    ids = {choice for choice in choices if isinstance(choice, int)}
+    names = {name_key(choice.strip()) for choice in choices if isinstance(choice, str)}
+    types = names - {name_key(channel.name) for channel in known}
+    return [channel for channel in enabled if channel.id in ids or name_key(channel.name) in names or channel.type in types]
+
+
+def find_unknown(known: Sequence[Channel], choices: Sequence[int | str]) -> set[int | str]:
+    """The choices that stand for no channel and no type."""
+    good = {channel.id for channel in known} | {name_key(channel.name) for channel in known} | set(ChannelType)
+    return {choice for choice in choices if (name_key(choice.strip()) if isinstance(choice, str) else choice) not in good}
+
+
+def narrow(enabled: Sequence[Channel], known: Sequence[Channel], choices: Sequence[int | str]) -> Sequence[Channel]:
     """The channels that an alert is narrowed to; all when it names none that is known."""
-    wanted = {name.strip().lower() for name in names}
+    wanted = {choice.strip().lower() for choice in choices if isinstance(choice, str)}
     if not any(channel.name.lower() in wanted for channel in known):
         return enabled
     return [channel for channel in enabled if channel.name.lower() in wanted]

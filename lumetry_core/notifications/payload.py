@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from lumetry_core.alerts.model import Alert, SourceKind
-from lumetry_core.alerts.monitors import UPTIME_MONITOR
+from lumetry_core.alerts.monitors import find_monitor_kind
 from lumetry_core.incidents.model import Incident
 from lumetry_core.runtime.clock import spell_time
 
@@ -59,7 +59,7 @@ def spell_monitor(alert: Alert) -> dict[str, str] | None:
     """The monitor behind an alert; None when none is."""
     if alert.source_kind is not SourceKind.MONITOR:
         return None
-    return {"kind": UPTIME_MONITOR, "id": str(alert.entity_id), "name": alert.entity_name or ""}
+    return {"kind": find_monitor_kind(alert), "id": str(alert.entity_id), "name": alert.entity_name or ""}
 
 
 def spell_whole_incident(incident: Incident, now: datetime) -> dict[str, Any]:

@@ -14,6 +14,10 @@ from lumetry_core.runtime.clock import from_ms, to_ms
 DIGEST_LENGTH = 12
 LATEST_MS = 253_402_300_799_999
 """The last millisecond of the calendar."""
+PAGING_MS = 3_600_000
+"""How long somebody may take from the first page of a list to the last."""
+MAX_EARLIER = 100
+"""Most former update times that are kept."""
 
 
 class Content(msgspec.Struct, array_like=True):
@@ -57,3 +61,15 @@ def read_cursor(cursor: str, filters: Sequence[str]) -> Position | None:
 def digest(filters: Sequence[str]) -> str:
     """A short fingerprint of filters."""
     return hashlib.sha256(msgspec.json.encode(filters)).hexdigest()[:DIGEST_LENGTH]
+
+
+def forget_old(earlier: Sequence[int], now_ms: int) -> list[int]:
+    """The update times, newest first, that somebody who pages may still need: those within the span, and the one before."""
+    recent = sum(now_ms - moment <= PAGING_MS for moment in earlier)
+    return list(earlier[: min(recent + 1, MAX_EARLIER)])
+
+
+def time_as_of(earlier: Sequence[int], create_time: datetime, as_of: datetime) -> datetime:
+    """When something that has been changed since had last been changed at a time; `earlier` are its former update times, newest first."""
+    limit = to_ms(as_of)
+    return from_ms(next((moment for moment in earlier if moment <= limit), to_ms(create_time)))

@@ -85,6 +85,14 @@ class ProjectStats:
     active_sessions: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectFigures:
+    """What goes on in a project, and what the running month of it is worth so far, in micro-units of credits."""
+
+    stats: ProjectStats = ProjectStats()
+    spend: int = 0
+
+
 def is_slug(text: str) -> bool:
     """Whether the text can be a slug."""
     return SLUG.fullmatch(text) is not None
@@ -95,10 +103,10 @@ def sees(project: Project, user_id: int | None) -> bool:
     return project.visibility is Visibility.TEAM or (user_id is not None and project.owner_id == user_id)
 
 
-def slug_of(name: str) -> str:
+def slug_of(name: str, fallback: str = FALLBACK_SLUG) -> str:
     """The slug that a name suggests: its letters and digits without accents, everything between as one hyphen."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-") or FALLBACK_SLUG
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:MAX_SLUG].rstrip("-") or fallback
 
 
 def free_slug(wanted: str, taken: Collection[str]) -> str:

@@ -12,7 +12,7 @@ from lumetry.projects.v1 import project_service_pb2 as pb
 from lumetry.projects.v1.project_service_pb2_grpc import ProjectServiceServicer
 from lumetry_core.projects import service
 from lumetry_core.projects.draft import Draft
-from lumetry_core.projects.model import Project, ProjectStats, Status, Visibility, document_of
+from lumetry_core.projects.model import Project, ProjectFigures, ProjectStats, Status, Visibility, document_of
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
@@ -27,22 +27,22 @@ JSON_FIELDS = {"metadata": "metadata_json", "settings": "settings_json"}
 """Fields of a draft that have another name on the wire."""
 
 
-ReadStats = Callable[[Transaction, Caller, Project, datetime], Awaitable[ProjectStats]]
+ReadFigures = Callable[[Transaction, Caller, Project, datetime], Awaitable[ProjectFigures]]
 """Counts what goes on in a project, as far as the caller may know. The areas that know stand above this one."""
 
 
-async def read_no_stats(_tx: Transaction, _caller: Caller, _project: Project, _now: datetime) -> ProjectStats:
+async def read_no_figures(_tx: Transaction, _caller: Caller, _project: Project, _now: datetime) -> ProjectFigures:
     """Knows of nothing that goes on."""
-    return ProjectStats()
+    return ProjectFigures()
 
 
 class ProjectServicer(ProjectServiceServicer):
     """Manages projects."""
 
-    def __init__(self, database: Database, clock: Clock, read_stats: ReadStats = read_no_stats) -> None:
+    def __init__(self, database: Database, clock: Clock, read_figures: ReadFigures = read_no_figures) -> None:
         self._database = database
         self._clock = clock
-        self._read_stats = read_stats
+        self._read_figures = read_figures
 
     async def ListProjects(self, request: pb.ListProjectsRequest, context: Context) -> pb.ListProjectsResponse:
         """See the proto."""
@@ -66,8 +66,9 @@ class ProjectServicer(ProjectServiceServicer):
         await self._settle(caller)
         async with self._database.read() as tx:
             project = await service.get_project(tx, caller, request.id)
-            stats = await self._read_stats(tx, caller, project, self._clock.now())
-        return pb.GetProjectResponse(project=encode_project(project), stats=encode_stats(stats))
+            figures = await self._read_figures(tx, caller, project, self._clock.now())
+        spend = project_pb2.ProjectSpend(microunits=figures.spend)
+        return pb.GetProjectResponse(project=encode_project(project), stats=encode_stats(figures.stats), spend=spend)
 
     async def CreateProject(self, request: pb.CreateProjectRequest, context: Context) -> pb.CreateProjectResponse:
         """See the proto."""

@@ -6,8 +6,8 @@ connections. PostgreSQL: pooled connections; reads see one snapshot. A database 
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from typing import Any
 
@@ -84,6 +84,10 @@ class Transaction:
         self.wakes: set[str] = set()
         self.last_steps: list[Callable[[Transaction], Awaitable[None]]] = []
         """Done right before the commit, in order."""
+        self.remembered: dict[Hashable, Any] = {}
+        """What was found out in it and is not asked for again."""
+        self.refusal_steps: list[Callable[[Transaction], Awaitable[None]]] = []
+        """Done in a transaction of their own when this one fails with a `LumetryError`: what is told of a refusal."""
 
     async def execute(
         self, statement: Executable, parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None
@@ -123,15 +127,20 @@ class Database:
 
         Fails with STORE_UNAVAILABLE when the database cannot be written; then nothing was.
         """
+        refusal_steps: list[Callable[[Transaction], Awaitable[None]]] = []
         try:
             async with self._writer.connect() as connection, connection.begin():
                 transaction = Transaction(connection)
+                refusal_steps = transaction.refusal_steps
                 yield transaction
                 for step in transaction.last_steps:
                     await step(transaction)
                 if self.is_postgresql:
                     for channel in sorted(transaction.wakes):
                         await connection.execute(text("SELECT pg_notify('lumetry', :channel)"), {"channel": channel})
+        except LumetryError:
+            await self._tell_refusal(refusal_steps)
+            raise
         except (TimeoutError, PoolTimeoutError, DBAPIError, OSError) as error:
             if is_unavailable(error):
                 self.write_problem = type(error).__name__
@@ -144,13 +153,27 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:
         """A read-only transaction that sees one snapshot. Fails with STORE_UNAVAILABLE."""
+        refusal_steps: list[Callable[[Transaction], Awaitable[None]]] = []
         try:
             async with self._reader.connect() as connection, connection.begin():
-                yield Transaction(connection)
+                transaction = Transaction(connection)
+                refusal_steps = transaction.refusal_steps
+                yield transaction
+        except LumetryError:
+            await self._tell_refusal(refusal_steps)
+            raise
         except (TimeoutError, PoolTimeoutError, DBAPIError, OSError) as error:
             if is_unavailable(error):
                 raise unavailable() from error
             raise
+
+    async def _tell_refusal(self, steps: Sequence[Callable[[Transaction], Awaitable[None]]]) -> None:
+        """Does what a refusal left to do; that the store cannot be used outranks no refusal."""
+        if steps:
+            with suppress(LumetryError):
+                async with self.write() as tx:
+                    for step in steps:
+                        await step(tx)
 
     async def keep_checkpointed(self) -> None:
         """Moves SQLite's write-ahead log into the database until cancelled, beside the writer, which then has little left to move."""

@@ -40,6 +40,19 @@ async def sum_days(
     return await store.read_sums(tx, organization_id, monitor_type, monitor_ids, since, until)
 
 
+async def sum_shares(
+    tx: Transaction, organization_id: int, monitor_type: MonitorType, ids: Collection[int] | None, now: datetime
+) -> tuple[float, int]:
+    """The sum of the shares that monitors had of about the last 24 hours, each at most 1, and of how many monitors; None: of all.
+
+    Of yesterday, which is counted as a whole, counts the part that lies within 24 hours.
+    """
+    moment = now.astimezone(UTC)
+    today = moment.replace(hour=0, minute=0, second=0, microsecond=0)
+    weights = {today.date(): 1.0, (today - timedelta(days=1)).date(): 1 - (moment - today) / timedelta(days=1)}
+    return await store.read_mean_share(tx, organization_id, [monitor_type.value], weights, ids)
+
+
 async def forget(tx: Transaction, organization_id: int, monitor_type: MonitorType, monitor_ids: Collection[int]) -> None:
     """Drops what was counted of monitors that are gone."""
     await store.remove(tx, organization_id, monitor_type, monitor_ids)

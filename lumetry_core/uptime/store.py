@@ -1,9 +1,9 @@
 """Days in the database."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
-from sqlalchemy import BigInteger, Column, Date, Index, Integer, String, Table, delete, func, select
+from sqlalchemy import BigInteger, Column, Date, Index, Integer, String, Table, case, delete, func, select
 
 from lumetry_core.runtime.database import Transaction, metadata
 from lumetry_core.uptime.model import DayCount, MonitorType
@@ -100,3 +100,21 @@ async def remove_before(tx: Transaction, day: date) -> int:
     """Removes the days of all organizations before one, and answers how many."""
     result = await tx.execute(delete(uptime_days).where(uptime_days.c.day < day))
     return int(result.rowcount)
+
+
+async def read_mean_share(
+    tx: Transaction, organization_id: int, monitor_types: Collection[str], weights: Mapping[date, float], ids: Collection[int] | None
+) -> tuple[float, int]:
+    """The sum of the shares of monitors over some days, of which each counts with its weight, and how many monitors it is of."""
+    columns = uptime_days.c
+    weight = case(*((columns.day == day, value) for day, value in weights.items()), else_=0.0)
+    good, total = func.sum(columns.good * weight), func.sum(columns.total * weight)
+    conditions = [columns.organization_id == organization_id, columns.monitor_type.in_(monitor_types), columns.day.in_(list(weights))]
+    if ids is not None:
+        conditions.append(columns.monitor_id.in_(sorted(ids)))
+    shares = (
+        select((good / total).label("share")).where(*conditions).group_by(columns.monitor_type, columns.monitor_id).having(total > 0)
+    ).subquery()
+    statement = select(func.coalesce(func.sum(shares.c.share), 0).label("shares"), func.count().label("monitors")).select_from(shares)
+    row = (await tx.execute(statement)).one()
+    return float(row.shares), int(row.monitors)

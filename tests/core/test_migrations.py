@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
@@ -150,6 +151,32 @@ async def test_upgrade_knows_what_incidents_came_to(empty_url: str) -> None:
     assert read(empty_url, lambda connection: connection.execute(inactive).all()) == [(1, None), (2, None), (3, 9)]
     resolutions = text("SELECT organization_id, incident_id, correlation_key, classification, resolve_time FROM incident_resolutions")
     assert read(empty_url, lambda connection: connection.execute(resolutions).all()) == [(3, 1, "metric:m", "NoImpact", 8)]
+
+
+async def test_upgrade_knows_hosts_and_seals_logs_again(empty_url: str) -> None:
+    """Hosts that stored series name are known; large blocks of logs are merged once more, for they have no filters of the present kind."""
+    labels = ({"host.id": "h-1", "host.name": "web"}, {"mount": "host.id"}, {"host.id": "h-1", "host.name": "web-2", "os.type": "linux"})
+
+    def fill(connection: Connection) -> None:
+        config = configure()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        series = "INSERT INTO series (organization_id, metric_id, identity, labels, create_time) VALUES (3, 1, :identity, :labels, 7)"
+        for number, each in enumerate(labels):
+            connection.execute(text(series), {"identity": bytes([number]) * 16, "labels": msgspec.msgpack.encode(each)})
+        for level in (9, 0):
+            block = (
+                "INSERT INTO log_blocks (organization_id, project_id, level, day, first_ns, last_ns, level_mask, entry_count, byte_count,"
+                " first_id, last_id, create_time, words, payload) VALUES (3, 'p', :level, 1, 1, 1, 2, 1, 1, :id, :id, 7, :id, :id)"
+            )
+            connection.execute(text(block), {"level": level, "id": bytes(16)})
+
+    run_in_thread(lambda: run_on(empty_url, fill))
+    run_in_thread(lambda: upgrade(empty_url))
+    hosts = text("SELECT organization_id, host_id, name, os, arch, collector_id, create_time FROM metric_hosts")
+    assert read(empty_url, lambda connection: connection.execute(hosts).all()) == [(3, "h-1", "web-2", "linux", "", "", 7)]
+    levels = text("SELECT level FROM log_blocks ORDER BY id")
+    assert read(empty_url, lambda connection: connection.execute(levels).scalars().all()) == [8, 0]
 
 
 async def test_upgrade_twice_changes_nothing(empty_url: str) -> None:

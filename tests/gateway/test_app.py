@@ -37,7 +37,7 @@ async def test_answer_unknown_path_as_problem(client: Any) -> None:
     assert body == problem(404, "Not Found", "No such route.")
 
 
-@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/tasks", "/api/v1/agents/1"])
+@pytest.mark.parametrize("path", ["/api/v1", "/api/v1/", "/api/v1/tasks", "/api/v1/tasks/1"])
 async def test_answer_unknown_path_below_v1_in_envelope(client: Any, path: str) -> None:
     """Below `/api/v1` an unknown path is the workspace family's."""
     status, headers, body = await ask(client, "GET", path)

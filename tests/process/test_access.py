@@ -252,8 +252,8 @@ def test_rpc_admits_exactly_whom_its_option_names(world: World, method: Any) -> 
     with ThreadPoolExecutor(len(credentials)) as executor:
         found = executor.map(lambda credential: call(world.channel, method, credential), credentials)
     outcomes = {credential.name: outcome for credential, outcome in zip(credentials, found, strict=True)}
-    if access.public:  # a login answers for itself that it knows nobody
-        assert set(outcomes.values()) <= {None, ("UNAUTHENTICATED", "UNAUTHENTICATED")}
+    if access.public:  # a login answers for itself that it knows nobody, the documentation that a credential is not one of its own
+        assert set(outcomes.values()) <= {None, ("UNAUTHENTICATED", "UNAUTHENTICATED"), ("PERMISSION_DENIED", "PERMISSION_DENIED")}
         return
     assert outcomes == {credential.name: expected(access, credential) for credential in credentials}
 
@@ -353,7 +353,7 @@ class Tenants:
 NUMBERS = itertools.count(1)
 START = datetime.now(UTC) - timedelta(minutes=10)
 METRIC, HOST, COLLECTOR = "tenant.latency", "tenant-host", "tenant-collector"
-PASSING = ("lastUsedAt", "last_used_at", "lastLoginAt", "durationSeconds", "next_scan")
+PASSING = ("lastUsedAt", "last_used_at", "lastLoginAt", "durationSeconds", "next_scan", "generatedAt")
 """What time alone changes."""
 LISTS = [
     route
@@ -367,6 +367,9 @@ ALIKE = (
     "/api/v1/runtime/status",
     "/api/v1/api-keys",
     "/api/v1/resources/summary",
+    "/api/v1/billing/catalog",
+    "/api/v1/billing/ledger",
+    "/api/v1/billing/budgets",
 )
 """Lists that say the same to owner and stranger."""
 WEBHOOK = "/v1/alert-sources/{sourceKey:key}/events"
@@ -405,6 +408,9 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
     role = send("POST", "/api/roles", {"name": "Tenant role", "permissions": ["CanViewAlerts"]})
     user = send("POST", "/api/users", {"username": f"tenant-{next(NUMBERS)}", "roles": ["Viewer"]})
     project = send("POST", "/api/v1/projects", {"name": "Tenant project"})["data"]
+    agent = send("POST", "/api/v1/agents", {"name": "Tenant agent"})["data"]
+    session = send("POST", "/api/v1/sessions", {"label": "Tenant session", "agentId": agent["id"]})["data"]
+    send("POST", f"/api/v1/sessions/{session['id']}/messages", {"content": "of a tenant", "agentId": agent["id"]})
     profile = send("POST", "/api/baseline-profiles", {"name": "Tenant profile"})
     period = {"startTime": "2020-01-01T00:00:00Z", "endTime": "2020-01-02T00:00:00Z", "reason": "of a tenant"}
     window = send("POST", "/api/incident-windows", period)
@@ -419,14 +425,28 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
     binding = send("POST", f"/api/metric-definitions/{METRIC}/bindings", {"nodeId": node["id"]})
     source = send("POST", "/api/external-alert-sources", {"name": "Tenant source", "providerType": "GENERIC"})["source"]
     mapped = send("POST", "/api/external-alert-definitions", {"sourceId": source["id"], "definitionKey": "k", "topologyNodeId": node["id"]})
-    entry = {"timestamp": START.isoformat(), "level": "info", "message": "of a tenant"}
+    entry = {"timestamp": START.isoformat(), "level": "error", "message": "of a tenant"}
     send("POST", "/v1/logs", {"logs": [entry]})
     [found] = deployment.request("GET", "/v1/logs", token=token)[1]["logs"]
+    groups = wait_until(lambda: deployment.request("GET", "/v1/log-groups", token=token)[1]["groups"], 20, deployment.describe)
+    log_rule = send("POST", "/v1/log-alert-rules", {"rule_name": "Tenant log rule"})
+    notices = wait_until(
+        lambda: deployment.request("GET", "/api/v1/notifications", token=token)[1]["data"]["items"], 20, deployment.describe
+    )
+    [connection] = deployment.request("GET", "/api/v1/connections?connector=generic", token=token)[1]["data"]["items"]
+    folder = send("POST", "/api/v1/files", {"source": "folder", "name": "Tenant folder"})["data"]
     return fill_monitoring(deployment, send, token) | {
+        "files": folder["id"],
+        "notifications": notices[0]["id"],
+        "connections": connection["id"],
         "roles": role["id"],
         "users": user["id"],
         "projects": project["id"],
+        "agents": agent["id"],
+        "sessions": session["id"],
         "logs": found["id"],
+        "log-groups": groups[0]["id"],
+        "log-alert-rules": log_rule["id"],
         "orgs": deployment.request("GET", "/api/v1/user", token=token)[1]["data"]["orgSlug"],
         "metrics": METRIC,
         "metricKey": METRIC,
@@ -495,7 +515,8 @@ def tenants(started: Deployment, config: Config) -> Tenants:
         return asyncio.run(create_token(config, name=f"reader {number}", user="owner", permissions=None))
 
     owner, stranger, *namesakes = (settle(name) for name in ("owner", "stranger", "first-namesake", "second-namesake"))
-    started.request("GET", "/api/v1/projects", token=stranger)  # which makes the project that every organization has
+    for path in ("/api/v1/projects", "/api/v1/agents"):
+        started.request("GET", path, token=stranger)  # which makes what every organization has
     before = {route.path: without_passing(started.request("GET", route.path, token=stranger)[1]) for route in LISTS}
     ids = fill(started, owner, (99.0,))
     ids |= asyncio.run(make_secrets(config, "owner")) | asyncio.run(make_hint(config, "owner", ids["incidents"]))
@@ -619,7 +640,11 @@ def test_identity_of_another_organization_does_not_exist(tenants: Tenants, route
     read = [path_of(each, tenants.ids) for each in ADDRESSED if each.method == "GET" and each.path not in WITHOUT_READING]
     before = {path: tenants.read(path) for path in read}
     path = path_of(route, tenants.ids)
-    body: Any = None if route.method in ("GET", "DELETE") else {"note": "mine now", "name": "Mine", "resolutionClassification": "Resolved"}
+    body: Any = (
+        None
+        if route.method in ("GET", "DELETE")
+        else {"note": "mine now", "name": "Mine", "resolutionClassification": "Resolved", "read": True, "label": "Mine", "content": "Mine"}
+    )
     status, answer = tenants.deployment.request(route.method, path, body, token=stranger)
     never = never_of(route)
     if path.count("-") >= 4:  # of the form of a UUID as well
@@ -665,7 +690,7 @@ def test_filter_finds_nothing_of_another_organization(tenants: Tenants, route: R
     """An identity that a stranger knows opens no list either."""
     status, answer = tenants.get(f"{route.path}?{name}={FILTERS[name](tenants.ids)}", tenants.stranger)
     rows = next(answer[name] for name in ("items", "data", "logs") if name in answer) if isinstance(answer, dict) else answer
-    rows = rows["items"] if isinstance(rows, dict) else rows
+    rows = rows.get("activity", rows)["items"] if isinstance(rows, dict) else rows
     assert (status, rows) == (200, [])
 
 

@@ -75,6 +75,59 @@ def test_luminalog_sdk_delivers(deployment: Deployment) -> None:
     assert (child["message"], child["metadata"]) == ("bad password=[REDACTED:password]", {"request_id": "r-1"})
 
 
+GROUPED = """
+import sys
+from luminalog import LuminaLog
+
+log = LuminaLog(api_key=sys.argv[1], endpoint=sys.argv[2], flush_interval=3600)
+{}
+
+def pay(order):
+    return {{}}[order]
+
+for order in sys.argv[3:]:
+    try:
+        pay(order)
+    except KeyError as error:
+        log.capture_error(error, {{"order_id": order, "trace_id": "t-" + order}})
+    log.error(f"Order {{order}} of 2026-06-01T08:00:00Z took {{order}} ms")
+log.flush()
+log.shutdown()
+"""
+
+
+def test_errors_of_the_library_are_grouped(deployment: Deployment) -> None:
+    """The same error, after a release that moved its lines and for other orders, is one group; once resolved it comes back."""
+    key = make_key(deployment, name="grouped")
+    endpoint = f"http://{deployment.addresses['http']}/v1/logs"
+
+    def run_release(release: str, *orders: str) -> None:
+        command = (sys.executable, "-c", GROUPED.format(release), key, endpoint, *orders)
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+
+    def list_groups(query: str = "") -> dict[str, Any]:
+        status, answer = deployment.request("GET", f"/v1/log-groups?{query}")
+        assert status == 200, answer
+        return {group["title"]: group for group in answer["groups"]}
+
+    run_release("", "17", "18")
+    run_release("import json\n\n\nlimit = 7", "19")
+    wait_until(lambda: [group["count"] for group in list_groups().values()] == [3, 3], 20, deployment.describe)
+    groups = list_groups()
+    captured, told = groups["KeyError: '17'"], groups["Order 17 of 2026-06-01T08:00:00Z took 17 ms"]
+    assert (captured["culprit"], captured["trace_ids"], captured["levels"]) == ("<string>:pay", ["t-19", "t-18", "t-17"], {"error": 3})
+    status, detail = deployment.request("GET", f"/v1/log-groups/{captured['id']}")
+    assert (status, [entry["metadata"]["order_id"] for entry in detail["samples"]]) == (200, ["19", "18", "17"])
+    assert sum(bucket["count"] for bucket in detail["histogram"]) == 3
+    assert {entry["group_id"] for entry in search(deployment, "trace_id=t-18")} == {captured["id"]}
+    assert len(search(deployment, f"group_id={told['id']}")) == 3
+    status, resolved = deployment.request("POST", f"/v1/log-groups/{captured['id']}/resolve", {"note": "released"})
+    assert (status, resolved["status"]) == (200, "resolved")
+    run_release("", "20")
+    wait_until(lambda: "KeyError: '17'" in list_groups("regressed=true"), 20, deployment.describe)
+    assert list_groups("regressed=true")["KeyError: '17'"]["count"] == 4
+
+
 def test_luminalog_sdk_with_wrong_key_stores_nothing(deployment: Deployment) -> None:
     """A key that does not exist opens nothing; the library tells of three attempts."""
     endpoint = f"http://{deployment.addresses['http']}/v1/logs"

@@ -6,9 +6,11 @@ with is the length of its compact JSON as received, so absence and `null` are to
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from gateway.contracts.logs.times import Moment, parse_moment
@@ -25,6 +27,15 @@ PART_BYTES = 3 * MEBIBYTE
 SENT_LABEL, SENT_NAME, SENT_TEXT_BYTES, SENT_LINES = 1_024, 4_096, 16_384, 501
 """What is sent of fields that the core cuts: more than it keeps, so that it sees the cut."""
 SENT_LINE_BYTES = 9_216
+MIN_COLUMN_ENTRIES = 32
+"""Of fewer entries columns save nothing."""
+SURE_MESSAGE = MAX_MESSAGE_BYTES // 4
+"""Characters of a message that is within its limit whatever they are."""
+NANOS_PER_SECOND = 1_000_000_000
+LARGEST_SECOND = 2**63 // NANOS_PER_SECOND - 1
+"""Of times in nanoseconds."""
+SURE_AHEAD_SECONDS = 23 * 3600
+"""A time that is not further ahead is one that the core can use."""
 CONTEXT_TO_DROP = b'{"":"' + b"x" * MAX_METADATA_BYTES + b'"}'
 """Stands for a context that is dropped for its size."""
 
@@ -179,8 +190,10 @@ def is_message_too_long(message: str) -> bool:
     return len(message) * 4 > MAX_MESSAGE_BYTES and len(message.encode()) > MAX_MESSAGE_BYTES
 
 
-def build_parts(entries: Sequence[EntryBody]) -> Parts | None:
-    """Messages of entries whose types are right; None when a time is none or a limit is exceeded."""
+def build_parts(entries: Sequence[EntryBody], size: int) -> Parts | None:
+    """Messages of entries whose types are right and whose body has so many bytes; None when a time is none or a limit is exceeded."""
+    if len(entries) >= MIN_COLUMN_ENTRIES and size <= PART_BYTES and (columns := build_columns(entries)) is not None:
+        return Parts([log_ingestion_service_pb2.PushLogsRequest(columns=columns)])
     parts = Parts()
     encode = encoder.encode
     for entry in entries:
@@ -193,3 +206,47 @@ def build_parts(entries: Sequence[EntryBody]) -> Parts | None:
             return None
         parts.add(entry, moment, metadata, size)
     return parts
+
+
+def build_columns(entries: Sequence[EntryBody]) -> log_ingestion_service_pb2.LogColumns | None:
+    """Entries as columns; None when they cannot travel together, or when one may be over a limit and has to be looked at by itself."""
+    moments = [parse_moment(entry.timestamp) for entry in entries]
+    projects = {entry.project_id if isinstance(entry.project_id, str) else None for entry in entries}
+    metadata = [encoder.encode(entry.metadata) if entry.metadata else b"" for entry in entries]
+    longest = max(len(entry.message) for entry in entries)
+    if None in moments or len(projects) > 1 or longest > SURE_MESSAGE or max(map(len, metadata)) > MAX_METADATA_BYTES:
+        return None
+    environments: dict[str, int] = {}
+    columns = log_ingestion_service_pb2.LogColumns(
+        levels=bytes([LEVEL_NUMBERS[entry.level] for entry in entries]),
+        messages=[entry.message for entry in entries],
+        metadata_json=metadata,
+        environment_numbers=[number_of(environments, entry.environment) for entry in entries],
+        size_bytes=len(encoder.encode(entries)) - len(entries) - 1,  # without brackets and commas
+        project_id=projects.pop(),
+        private_entries=[position for position, entry in enumerate(entries) if entry.privacy_mode is True],
+    )
+    columns.environments.extend(environments)
+    write_times(columns, [moment for moment in moments if moment is not None], entries)
+    for column, name in ((columns.trace_ids, "trace_id"), (columns.span_ids, "span_id"), (columns.parent_span_ids, "parent_span_id")):
+        texts = [getattr(entry, name) or "" for entry in entries]
+        if any(texts):
+            column.extend(texts)
+    for position, entry in enumerate(entries):
+        if isinstance(entry.error, ErrorBody):
+            write_error(columns.errors[position], entry.error)
+    return columns
+
+
+def number_of(environments: dict[str, int], name: OptionalText) -> int:
+    """The number of an environment among those that occur; 0: none."""
+    return environments.setdefault(name, len(environments) + 1) if isinstance(name, str) else 0
+
+
+def write_times(columns: log_ingestion_service_pb2.LogColumns, moments: Sequence[Moment], entries: Sequence[EntryBody]) -> None:
+    """Writes the times, and the texts of those that the core may not be able to use."""
+    seconds = np.array([moment[0] for moment in moments], np.int64)
+    nanos = np.array([moment[1] for moment in moments], np.int64)
+    columns.times = (np.clip(seconds, -LARGEST_SECOND, LARGEST_SECOND) * NANOS_PER_SECOND + nanos).astype("<i8").tobytes()
+    for position in np.flatnonzero((seconds < 0) | (seconds > datetime.now(UTC).timestamp() + SURE_AHEAD_SECONDS)).tolist():
+        columns.time_texts[position] = entries[position].timestamp

@@ -82,7 +82,7 @@ class Intake:
         if by_header:
             await self._admit(request)
         with self.inflight.open(is_stranger=not by_header) as lease:
-            body = await read_body(http, self.max_body_bytes, lease)
+            body = await self._receive(request, lease, by_header=by_header)
             deadline = asyncio.get_running_loop().time() + ANSWER_SECONDS
             content = await self._parse(body, request, by_header=by_header)
             if not by_header:
@@ -117,6 +117,14 @@ class Intake:
         await self._admit(request)
         lease.authenticate()
 
+    async def _receive(self, request: Request, lease: Lease, *, by_header: bool) -> bytes:
+        try:
+            return await read_body(request.http, self.max_body_bytes, lease)
+        except Failure as failure:
+            if by_header and failure.reason is not Reason.OVERLOADED:
+                await self._charge(request)
+            raise
+
     async def _parse(self, body: bytes, request: Request, *, by_header: bool) -> Content:
         try:
             return read_content(body)
@@ -137,7 +145,7 @@ class Intake:
             faults.append(Fault(IDEMPOTENCY_HEADER, "must have 1 to 128 printable ASCII characters"))
         parts = None
         if not faults and content.batch is not None and len(content.batch.logs) <= self.max_batch:
-            parts = build_parts(content.batch.logs)
+            parts = build_parts(content.batch.logs, len(content.body))
         try:
             if parts is None:
                 parts = read_entries(content.data or read_object(content.body), self.max_batch, faults)
@@ -149,8 +157,9 @@ class Intake:
         return parts
 
     async def _charge(self, request: Request) -> None:
-        """Counts a request that never reaches the core against its buckets, and fails when one is empty."""
-        await request.core.check_access(PUSH_LOGS, request.metadata, rates=request.rates)
+        """Counts a request of which the core gets no entry as a rejected one and against its buckets, and fails when one is empty."""
+        asked = log_ingestion_service_pb2.PushLogsRequest(validate_only=True)
+        await request.core.call(PUSH_LOGS, asked, request.metadata, rates=request.rates)
 
 
 async def send(messages: Sequence[log_ingestion_service_pb2.PushLogsRequest], request: Request, deadline: float) -> Any:  # noqa: ANN401 -- a message whose class the RPC knows

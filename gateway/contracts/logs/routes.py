@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gateway.contracts.logs import keys, search
+from gateway.contracts.logs import groups_routes, keys, rules_routes, search, stream, usage_routes
 from gateway.contracts.logs.entries import PushBody
 from gateway.contracts.logs.ingestion import PUSH_LOGS, Accepted, Intake
 from gateway.transcode.channel import Rpc, find_rpc
@@ -47,6 +47,10 @@ def build_routes(intake: Intake) -> Sequence[Route]:
             encode=search.encode_get,
             answer=search.Entry,
         ),
+        *stream.ROUTES,
+        *usage_routes.ROUTES,
+        *rules_routes.ROUTES,
+        *groups_routes.ROUTES,
         Route(
             method="GET",
             path="/v1/log-keys",

@@ -7,6 +7,7 @@ from gateway.contracts.lumetry import (
     access,
     alerts,
     collectors,
+    documentation,
     evaluation_jobs,
     incidents,
     ingestion,
@@ -104,6 +105,7 @@ OPERATIONS = (
         media_type="text/plain",
     ),
     *operations.DOCUMENTATION,
+    *documentation.ROUTES,
 )
 
 ACCESS = (

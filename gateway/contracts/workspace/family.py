@@ -8,8 +8,13 @@ from gateway.config import Config
 from gateway.contracts.workspace.errors import Envelope, render
 from gateway.contracts.workspace.routes import ROUTES
 from gateway.transcode.channel import Rates
+from gateway.transcode.cross_origin import CrossOrigin
 from gateway.transcode.failures import Failure, Reason
 from gateway.transcode.families import Family, accept_head
+
+CROSS_ORIGIN_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+CROSS_ORIGIN_HEADERS = ("Content-Type", "Authorization", "X-Request-ID", "Last-Event-ID")
+"""1.8."""
 
 
 def build_family(config: Config) -> Family:
@@ -24,6 +29,7 @@ def build_family(config: Config) -> Family:
         check_head=require_length if config.is_production else accept_head,
         size_outranks_credential=True,
         headers=forbid_storing,
+        cross_origin=CrossOrigin(config.cors_origins, CROSS_ORIGIN_METHODS, CROSS_ORIGIN_HEADERS),
     )
 
 

@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from gateway.contracts.workspace.checking import call_checked
 from gateway.contracts.workspace.values import (
     Deleted,
     Listing,
@@ -18,8 +19,8 @@ from gateway.contracts.workspace.values import (
     read_limit,
     read_object,
 )
-from gateway.transcode.channel import Rpc, find_rpc
-from gateway.transcode.failures import Failure, Fault, Reason
+from gateway.transcode.channel import find_rpc
+from gateway.transcode.failures import Fault
 from gateway.transcode.handling import json_response
 from gateway.transcode.reading import read_body
 from gateway.transcode.request import Request
@@ -29,8 +30,6 @@ from lumetry.projects.v1 import project_service_pb2 as pb
 
 CREATE = find_rpc(pb.DESCRIPTOR, "ProjectService", "CreateProject")
 UPDATE = find_rpc(pb.DESCRIPTOR, "ProjectService", "UpdateProject")
-Asked = pb.CreateProjectRequest | pb.UpdateProjectRequest
-Reply = pb.CreateProjectResponse | pb.UpdateProjectResponse
 DOCUMENTS = ("metadata", "settings")
 """The fields that hold JSON objects of the caller's."""
 VISIBILITY = {project_pb2.VISIBILITY_TEAM: "team", project_pb2.VISIBILITY_PRIVATE: "private"}
@@ -85,10 +84,10 @@ class Project(msgspec.Struct, rename="camel"):
 
 
 class Spend(msgspec.Struct, rename="camel"):
-    """What the running month has used up; nothing is metered yet."""
+    """What the running month has used up."""
 
-    credits: float = 0
-    credit_microunits: int = msgspec.field(default=0, name="creditMicrounits")
+    credits: float
+    credit_microunits: int
 
 
 class Stats(msgspec.Struct, rename="camel"):
@@ -142,7 +141,7 @@ async def answer_create_project(request: Request) -> web.StreamResponse:
     """4 `POST /projects`; `null` stands for what is not given."""
     data, faults = await read_object(request), list[Fault]()
     asked = pb.CreateProjectRequest(fields=read_fields(data, faults))
-    return json_response(Success(encode_project((await write(request, CREATE, asked, faults)).project)), web.HTTPCreated.status_code)
+    return json_response(Success(encode_project((await call_checked(request, CREATE, asked, faults)).project)), web.HTTPCreated.status_code)
 
 
 async def answer_update_project(request: Request) -> web.StreamResponse:
@@ -150,22 +149,7 @@ async def answer_update_project(request: Request) -> web.StreamResponse:
     data, faults = await read_object(request), list[Fault]()
     paths = [f"{name}_json" if name in DOCUMENTS else name for name in ProjectBody.__struct_fields__ if name in data]
     asked = pb.UpdateProjectRequest(id=read_identity(request), fields=read_fields(data, faults), update_mask=FieldMask(paths=paths))
-    return json_response(Success(encode_project((await write(request, UPDATE, asked, faults)).project)))
-
-
-async def write(request: Request, rpc: Rpc, asked: Asked, faults: list[Fault]) -> Reply:
-    """Calls the core or, when fields have wrong types, lets it check the others, so that the answer names every fault."""
-    asked.validate_only = bool(faults)
-    try:
-        reply: Reply = await request.core.call(rpc, asked, request.metadata, rates=request.rates)
-    except Failure as failure:
-        if not faults or failure.reason not in (Reason.VALIDATION_FAILED, Reason.OUT_OF_RANGE):
-            raise
-        known = {fault.path for fault in faults}
-        faults = [*faults, *(fault for fault in failure.faults if fault.path not in known)]
-    if faults:
-        raise Failure(Reason.VALIDATION_FAILED, "The request is not valid.", faults=tuple(faults), from_core=True)
-    return reply
+    return json_response(Success(encode_project((await call_checked(request, UPDATE, asked, faults)).project)))
 
 
 def read_fields(data: dict[str, Any], faults: list[Fault]) -> project_pb2.ProjectFields:
@@ -208,7 +192,7 @@ def encode_get_project(reply: pb.GetProjectResponse, _asked: object) -> Success[
     return Success(
         ProjectDetail(
             **fields_of(reply.project),
-            spend=Spend(),
+            spend=Spend(credits=reply.spend.microunits / 1_000_000, credit_microunits=reply.spend.microunits),
             shared_workspaces=[],
             stats=Stats(
                 open_incidents=stats.open_incidents,

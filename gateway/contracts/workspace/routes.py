@@ -3,7 +3,16 @@
 from collections.abc import Sequence
 
 from gateway.contracts.workspace import api_keys, projects, users
+from gateway.contracts.workspace.agents_routes import ROUTES as AGENTS
+from gateway.contracts.workspace.billing_routes import ROUTES as BILLING
+from gateway.contracts.workspace.connections_routes import ROUTES as CONNECTIONS
+from gateway.contracts.workspace.docs_ask_routes import ROUTES as DOCS
+from gateway.contracts.workspace.files_routes import ROUTES as FILES
+from gateway.contracts.workspace.inquiries_routes import ROUTES as INQUIRIES
+from gateway.contracts.workspace.notifications_routes import ROUTES as NOTIFICATIONS
+from gateway.contracts.workspace.overview_routes import RESOURCES, SNAPSHOTS
 from gateway.contracts.workspace.sensitive import guard
+from gateway.contracts.workspace.sessions_routes import ROUTES as SESSIONS
 from gateway.contracts.workspace.values import MAX_BODY_BYTES, Deleted, Items, Listing, Success
 from gateway.transcode.channel import Rpc, find_rpc
 from gateway.transcode.routes import Route
@@ -159,4 +168,18 @@ USERS = (
     ),
 )
 
-ROUTES: Sequence[Route] = (*API_KEYS, *PROJECTS, *USERS)
+ROUTES: Sequence[Route] = (
+    *API_KEYS,
+    *AGENTS,
+    *PROJECTS,
+    *RESOURCES,
+    *SESSIONS,
+    *FILES,
+    *CONNECTIONS,
+    *BILLING,
+    *NOTIFICATIONS,
+    *USERS,
+    *SNAPSHOTS,
+    *DOCS,
+    *INQUIRIES,
+)

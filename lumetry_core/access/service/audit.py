@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,9 @@ import msgspec
 from lumetry_core.access.model import AuditEntry
 from lumetry_core.access.redaction import redact, redact_text
 from lumetry_core.access.store import audit as store
+from lumetry_core.activity.from_audit import describe_audited
+from lumetry_core.activity.model import MAX_TITLE, Draft, actor_of
+from lumetry_core.activity.service import record
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
@@ -84,6 +87,21 @@ async def record_audits(tx: Transaction, caller: Caller, changes: Sequence[Chang
     entries = make_entries(caller, changes, now)
     await store.insert_entries(tx, caller.organization_id, entries)
     await insert_histories(tx, caller.organization_id, changes, entries)
+    await record(tx, caller.organization_id, describe_changes(caller, changes), now, once=True)
+
+
+def describe_changes(caller: Caller, changes: Sequence[Change]) -> list[Draft]:
+    """What the activity feed says of actions. Of what changes together in the topology it tells the last, which the others follow from."""
+    actor = actor_of(caller)
+    actor = replace(actor, name=readable(actor.name, 100))
+    drafts: list[Draft] = []
+    for change in changes:
+        draft = describe_audited(actor, change.action, readable(str(change.entity_id), MAX_ENTITY_ID_LENGTH), change.before, change.after)
+        if draft is not None:
+            if draft.kind == "topology" and drafts and drafts[-1].kind == "topology":
+                drafts.pop()
+            drafts.append(replace(draft, title=readable(draft.title, MAX_TITLE)))
+    return drafts
 
 
 async def record_revisions(tx: Transaction, caller: Caller, changes: Sequence[Change], now: datetime) -> None:

@@ -1,7 +1,7 @@
 """Charges calls to their caller and its organization (contracts lumetry 20, logs 1.7, monitoring 1.6, workspace 1.9)."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,7 @@ from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.interceptors import Origin, RateState
 
 KEPT_ADDRESSES = 10_000
+OnRefusal = Callable[[Origin, RateClass, Caller], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +47,22 @@ class RateLimiter:
     Implements `runtime.interceptors.Limiter`.
     """
 
-    def __init__(self, limits: Mapping[str, FamilyLimits], clock: Clock, database: Database | None = None) -> None:
+    def __init__(
+        self,
+        limits: Mapping[str, FamilyLimits],
+        clock: Clock,
+        database: Database | None = None,
+        on_refusal: OnRefusal | None = None,
+    ) -> None:
         """Builds the limiter.
 
         Args:
             limits: By the name of the family; one that is not among them counts as the product's own.
             clock: Tells the time.
             database: Where other cores draw from the same buckets; used on PostgreSQL only. None: there are no others.
+            on_refusal: Hears of each call of a known caller that is refused.
         """
+        self._on_refusal = on_refusal
         self._clock = clock
         self._time = SteadyTime()
         self._lender = Lender(database, clock, self._time) if database is not None and database.is_postgresql else None
@@ -74,6 +83,8 @@ class RateLimiter:
             wait = take(draws, cost, now)
         state = self._state(draws, now)
         if wait > 0:
+            if self._on_refusal is not None:
+                self._on_refusal(origin, rate, caller)
             raise refusal(wait, state)
         return state
 
@@ -124,6 +135,24 @@ class RateLimiter:
         level = read_level(draws, now)
         full_ns = now + level.until_full - self._time.set_back
         return RateState(level.capacity, level.tokens, -(-full_ns // SECOND) if level.until_full else full_ns // SECOND)
+
+
+class AddressLimiter:
+    """Limits what may be called without a credential, by client address, in each core for itself: strangers must not make it write."""
+
+    def __init__(self, limit: Limit, clock: Clock) -> None:
+        self._clock = clock
+        self._time = SteadyTime()
+        self._buckets = Buckets(limit, KEPT_ADDRESSES)
+
+    def charge(self, address: str | None) -> None:
+        """Charges a call. Fails with RATE_LIMITED."""
+        draws, now = ((self._buckets, address),), self._time.read(self._clock.now())
+        wait = take(draws, 1, now)
+        if wait:
+            level = read_level(draws, now)
+            full_ns = now + level.until_full - self._time.set_back
+            raise refusal(wait, RateState(level.capacity, level.tokens, -(-full_ns // SECOND)))
 
 
 async def ask(draws: Sequence[Draw], cost: int, now: int) -> bool:

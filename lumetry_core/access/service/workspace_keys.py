@@ -16,6 +16,8 @@ from lumetry_core.access.service.audit import record_audit
 from lumetry_core.access.service.users import read_user
 from lumetry_core.access.store import users as user_store
 from lumetry_core.access.store import workspace_keys as store
+from lumetry_core.notices.model import NoticeDraft, NoticeKind, NoticeSeverity
+from lumetry_core.notices.service import notify
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason, not_found
@@ -81,6 +83,7 @@ async def create_workspace_key(
         now=now,
     )
     await record_audit(tx, caller, "WorkspaceKey.Created", AUDIT_TYPE, key.id, now, after=audited(key))
+    await notify(tx, owner.organization_id, [owner.id], [describe(key, NoticeKind.API_KEY_CREATED, "created")], now)
     return key, secret
 
 
@@ -99,6 +102,7 @@ async def revoke_workspace_key(tx: Transaction, caller: Caller, key_id: str, now
     tx.wake(CREDENTIALS_CHANNEL)
     after = await store.find_key(tx, caller.organization_id, before.user_id, key_id) or before
     await record_audit(tx, caller, "WorkspaceKey.Revoked", AUDIT_TYPE, key_id, now, before=audited(before), after=audited(after))
+    await notify(tx, caller.organization_id, [before.user_id], [describe(before, NoticeKind.API_KEY_REVOKED, "revoked")], now)
     return after
 
 
@@ -108,6 +112,19 @@ async def find_workspace_key(tx: Transaction, organization_id: int, number: int)
     if key is None:
         raise not_found("API key", number)
     return key
+
+
+def describe(key: WorkspaceKey, kind: NoticeKind, deed: str) -> NoticeDraft:
+    """What the owner is told of a key."""
+    return NoticeDraft(
+        kind=kind,
+        severity=NoticeSeverity.INFO,
+        title=f"API key {deed}: {key.name}",
+        body=f"The API key {key.name}, which begins with {key.prefix}, was {deed}.",
+        resource_type="api_key",
+        resource_id=key.id,
+        link="/settings/api-keys",
+    )
 
 
 def audited(key: WorkspaceKey) -> dict[str, object]:

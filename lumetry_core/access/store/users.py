@@ -1,6 +1,6 @@
 """Users and the roles they have."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -208,6 +208,32 @@ async def read_active_permissions(tx: Transaction, organization_id: int) -> froz
     )
     granted = (permissions_of_role(row.name, None if row.is_built_in else row.permissions) for row in rows)
     return frozenset[Permission]().union(*granted)
+
+
+async def find_holders(tx: Transaction, organization_id: int, permission: Permission) -> list[int]:
+    """Active users whose roles carry a permission, ascending."""
+    rows = await tx.execute(
+        select(users.c.id, roles.c.name, roles.c.is_built_in, roles.c.permissions)
+        .join(user_roles, (user_roles.c.organization_id == users.c.organization_id) & (user_roles.c.user_id == users.c.id))
+        .join(roles, (roles.c.organization_id == users.c.organization_id) & (roles.c.id == user_roles.c.role_id))
+        .where(users.c.organization_id == organization_id, users.c.is_active)
+    )
+    holders = (row.id for row in rows if permission in permissions_of_role(row.name, None if row.is_built_in else row.permissions))
+    return sorted(set(holders))
+
+
+async def find_active_by_name(tx: Transaction, organization_id: int, names: Collection[str]) -> dict[str, int]:
+    """The active users whom login names in lower case name, by name."""
+    if not names:
+        return {}
+    wanted = (users.c.organization_id == organization_id, users.c.name_key.in_(names), users.c.is_active)
+    return {row.name_key: row.id for row in await tx.execute(select(users.c.id, users.c.name_key).where(*wanted))}
+
+
+async def list_active_ids(tx: Transaction, organization_id: int) -> list[int]:
+    """The numbers of active users, ascending."""
+    statement = select(users.c.id).where(users.c.organization_id == organization_id, users.c.is_active).order_by(users.c.id)
+    return list((await tx.execute(statement)).scalars())
 
 
 async def set_last_login(tx: Transaction, organization_id: int, user_id: int, now: datetime) -> None:

@@ -12,7 +12,7 @@ from lumetry.alerts.v1.alert_service_pb2_grpc import AlertServiceServicer
 from lumetry.violations.v1 import violation_pb2
 from lumetry_core.alerts.decisions import Decision
 from lumetry_core.alerts.model import Alert, AlertState, SourceKind, SystemAlert, SystemAlertState
-from lumetry_core.alerts.monitors import UPTIME_MONITOR
+from lumetry_core.alerts.monitors import find_monitor_kind
 from lumetry_core.alerts.service import handling, reading
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -153,7 +153,7 @@ def encode_monitor(alert: Alert) -> alert_pb2.Monitor | None:
     """The monitor behind an alert; None when none is."""
     if alert.source_kind is not SourceKind.MONITOR:
         return None
-    return alert_pb2.Monitor(kind=UPTIME_MONITOR, id=str(alert.entity_id), name=alert.entity_name or "")
+    return alert_pb2.Monitor(kind=find_monitor_kind(alert), id=str(alert.entity_id), name=alert.entity_name or "")
 
 
 def encode_system_alert(alert: SystemAlert) -> alert_pb2.SystemAlert:

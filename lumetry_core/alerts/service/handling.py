@@ -5,13 +5,13 @@ from typing import Any
 
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.access.service.evaluation_version import raise_evaluation_version
+from lumetry_core.activity.model import actor_of
 from lumetry_core.alerts.decisions import explain_manual_close
 from lumetry_core.alerts.model import Alert, AlertState, CloseCause, SourceKind
 from lumetry_core.alerts.service.membership import change
 from lumetry_core.alerts.service.reading import get_alert
+from lumetry_core.alerts.service.telling import tell_alerts
 from lumetry_core.alerts.service.transitions import CORRELATION, close_alerts
-from lumetry_core.alerts.spelling import spell_monitored
-from lumetry_core.feed.service import tell
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
@@ -44,7 +44,7 @@ async def acknowledge(tx: Transaction, caller: Caller, alert_id: int, note: str,
         "update_time": now,
     }
     (after,) = await change(tx, caller.organization_id, [before], {alert_id: changes}, now)
-    await tell(tx, caller.organization_id, [("alert.acknowledged", {"alert": spell_monitored(after)})], now)
+    await tell_alerts(tx, caller.organization_id, [after], now, "acknowledged", actor_of(caller))
     await enqueue(tx, caller.organization_id, CORRELATION, [("alert_acknowledged", {"alert_id": alert_id})], now)
     await audit(tx, caller, "Alert.Acknowledged", before, after, note, now)
     return after
@@ -67,7 +67,7 @@ async def close(tx: Transaction, caller: Caller, alert_id: int, note: str, now: 
         return before
     explanations = [explain_manual_close(before, caller.user_name, now)]
     ends = {alert_id: now}
-    (after,) = await close_alerts(tx, caller.organization_id, [before], ends, CloseCause.PERSON, explanations, now)
+    (after,) = await close_alerts(tx, caller.organization_id, [before], ends, CloseCause.PERSON, explanations, now, actor_of(caller))
     await audit(tx, caller, "Alert.Closed", before, after, note, now)
     return after
 

@@ -8,7 +8,8 @@ from typing import Any
 from lumetry_core.alerts.model import Alert, Eligibility
 from lumetry_core.alerts.service.admission import find_silence
 from lumetry_core.alerts.service.silences import active_silences
-from lumetry_core.alerts.service.transitions import CORRELATION, TOPIC, tell_alerts
+from lumetry_core.alerts.service.telling import tell_alerts
+from lumetry_core.alerts.service.transitions import CORRELATION, TOPIC
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import selection
 from lumetry_core.rules.model import Severity

@@ -22,7 +22,8 @@ from lumetry_core.alerts.monitors import (
     report_again,
 )
 from lumetry_core.alerts.service.admission import admit, judge_silenced
-from lumetry_core.alerts.service.transitions import CORRELATION, TOPIC, announce, close_alerts, tell_alerts
+from lumetry_core.alerts.service.telling import tell_alerts
+from lumetry_core.alerts.service.transitions import CORRELATION, TOPIC, announce, close_alerts
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import monitored
 from lumetry_core.feed.service import take_turn

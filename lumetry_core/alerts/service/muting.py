@@ -7,7 +7,7 @@ from datetime import datetime
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.alerts.service.admission import find_silence
 from lumetry_core.alerts.service.silences import KIND, active_silences, audited
-from lumetry_core.alerts.service.transitions import tell_alerts
+from lumetry_core.alerts.service.telling import tell_alerts
 from lumetry_core.alerts.silences import SilenceFamily
 from lumetry_core.alerts.store import alerts as alert_store
 from lumetry_core.alerts.store import selection

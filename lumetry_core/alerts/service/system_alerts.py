@@ -2,13 +2,25 @@
 
 from datetime import datetime
 
+from lumetry_core.access.service.holders import find_members
 from lumetry_core.alerts.model import SystemAlert, SystemAlertState
 from lumetry_core.alerts.store import system_alerts as store
+from lumetry_core.notices.model import NoticeDraft, NoticeKind, NoticeSeverity
+from lumetry_core.notices.service import notify
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
 
 TOPIC = "systemAlerts"
+TITLES = {
+    "AmbiguousDimensions": "Points of a metric are ambiguous",
+    "CardinalityLimit": "A metric has too many series",
+    "DeliveryFailing": "Notifications do not arrive",
+    "EvaluationBacklog": "Evaluation lags behind",
+    "EvaluationJobFailed": "An evaluation job was given up",
+    "ExternalSourceFailing": "An external alert source keeps failing",
+}
+"""What inboxes call the codes; others are told as they are."""
 
 
 async def raise_system_alert(
@@ -34,7 +46,21 @@ async def raise_system_alert(
     )
     if raised.occurrence_count == 1:
         await publish(tx, organization_id, [(TOPIC, "systemAlert.opened", raised)], now)
+        await notify(tx, organization_id, await find_members(tx, organization_id), [describe(raised)], now)
     return raised
+
+
+def describe(raised: SystemAlert) -> NoticeDraft:
+    """What inboxes are told of a system alert, once."""
+    return NoticeDraft(
+        kind=NoticeKind.SYSTEM,
+        severity=NoticeSeverity(raised.severity.value.lower()),
+        title=TITLES.get(raised.code, raised.code),
+        body=raised.message,
+        resource_type="system_alert",
+        resource_id=str(raised.id),
+        link="/system-alerts",
+    )
 
 
 async def close_system_alert(

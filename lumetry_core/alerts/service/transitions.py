@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from lumetry_core.activity.model import SYSTEM, Actor
 from lumetry_core.alerts.decisions import (
     Explanation,
     explain_escalation,
@@ -16,11 +17,10 @@ from lumetry_core.alerts.decisions import (
 )
 from lumetry_core.alerts.model import Alert, AlertState, CloseCause, Closing, Eligibility, Escalation, Opening, SourceKind
 from lumetry_core.alerts.service.admission import admit, judge_silenced
-from lumetry_core.alerts.spelling import spell_monitored, status_of
+from lumetry_core.alerts.service.telling import tell_alerts
 from lumetry_core.alerts.store import alerts as store
 from lumetry_core.alerts.store import decisions as decision_store
 from lumetry_core.alerts.store import selection
-from lumetry_core.feed.service import tell
 from lumetry_core.rules.model import RuleStatus, Severity
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
@@ -28,6 +28,7 @@ from lumetry_core.runtime.queue import enqueue
 
 CORRELATION = "correlation"
 TOPIC = "alerts"
+ESCALATED = "alert_escalated"
 
 
 async def open_alerts(tx: Transaction, organization_id: int, openings: Sequence[Opening], now: datetime) -> list[Alert]:
@@ -89,7 +90,7 @@ async def escalate(tx: Transaction, organization_id: int, escalations: Sequence[
     changed = ("severity", "alert_level_id", "trigger_reason", "escalate_time", "silence_id", "update_time")
     await store.update_alerts(tx, organization_id, {alert.id: {name: getattr(alert, name) for name in changed} for alert in after})
     explanations = [explain_escalation(alert, by_id[alert.id], now) for alert in before]
-    await announce(tx, organization_id, "alert_escalated", "alert.updated", after, explanations, now)
+    await announce(tx, organization_id, ESCALATED, "alert.updated", after, explanations, now)
     return after
 
 
@@ -134,6 +135,7 @@ async def close_alerts(
     cause: CloseCause,
     explanations: Sequence[Explanation],
     now: datetime,
+    actor: Actor = SYSTEM,
 ) -> list[Alert]:
     """Closes active alerts, which ends their watch; `last_resolved_incident_id` stays."""
     after = [end_alert(alert, ends[alert.id], cause, now) for alert in before]
@@ -150,7 +152,7 @@ async def close_alerts(
         for alert in after
     }
     await store.update_alerts(tx, organization_id, changes)
-    await announce(tx, organization_id, "alert_closed", "alert.closed", after, explanations, now)
+    await announce(tx, organization_id, "alert_closed", "alert.closed", after, explanations, now, actor=actor)
     return after
 
 
@@ -178,27 +180,20 @@ async def announce(
     explanations: Sequence[Explanation],
     now: datetime,
     notes: Mapping[int, Mapping[str, str]] | None = None,
+    actor: Actor = SYSTEM,
 ) -> None:
-    """Records the decisions of a transition, publishes it and hands it to correlation.
+    """Records the decisions of a transition, publishes and tells it, and hands it to correlation.
 
     Args:
         notes: What the work says besides, by alert.
+        actor: Who made it.
     """
     await decision_store.insert_explanations(tx, organization_id, explanations, now)
     # `Info` lies below the range of the `lumetry` family, whose streams follow this topic.
     await publish(tx, organization_id, [(TOPIC, event, alert) for alert in changed if alert.severity is not Severity.INFO], now)
-    await tell_alerts(tx, organization_id, changed, now)
+    await tell_alerts(tx, organization_id, changed, now, "escalated" if work == ESCALATED else "", actor)
     items = [(work, {"alert_id": alert.id, **(notes or {}).get(alert.id, {})}) for alert in changed]
     await enqueue(tx, organization_id, CORRELATION, items, now)
-
-
-async def tell_alerts(tx: Transaction, organization_id: int, changed: Sequence[Alert], now: datetime) -> None:
-    """Tells the feed how alerts stand that opened, rose, were muted, let go or closed."""
-    await tell(tx, organization_id, [(FEED_EVENT[status_of(alert)], {"alert": spell_monitored(alert)}) for alert in changed], now)
-
-
-FEED_EVENT = {"active": "alert.fired", "silenced": "alert.silenced", "resolved": "alert.resolved"}
-"""By status (contract monitoring 9.4, 11)."""
 
 
 async def set_last_not_clear(tx: Transaction, organization_id: int, times: Mapping[int, datetime]) -> None:

@@ -7,6 +7,8 @@ after such a change although its transaction began before it, they are judged on
 from collections.abc import Sequence
 from datetime import datetime
 
+from lumetry_core.activity.service import record
+from lumetry_core.alerts.activity import describe_course, describe_silence_end
 from lumetry_core.alerts.maintenance import NODE_SCOPES, MaintenanceWindow, advance, has_changed, next_change
 from lumetry_core.alerts.service.maintenance import find_coverage, list_active_windows
 from lumetry_core.alerts.service.membership import release, suppress
@@ -33,10 +35,13 @@ async def keep_operations(tx: Transaction, organization_id: int, now: datetime) 
         after = advance(window, now)
         await store.update_window(tx, after, next_change(after, now, changed=has_changed(window, since, now)))
         await refer_to_node(tx, after, now)
+        await record(tx, organization_id, describe_course(window, since, after, now), now)
     if due:
         await judge_alerts(tx, organization_id, now)
     ended = await silence_store.take_ended(tx, organization_id, now)
-    await end_silences(tx, organization_id, ended, now)
+    over = await silence_store.read_silences(tx, organization_id, [number for number, is_first in ended.items() if is_first])
+    await record(tx, organization_id, [describe_silence_end(silence) for silence in over], now)
+    await end_silences(tx, organization_id, list(ended), now)
 
 
 async def judge_alerts(tx: Transaction, organization_id: int, now: datetime) -> None:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lumetry_core.access.service.audit import record_audit
+from lumetry_core.activity.service import record
+from lumetry_core.alerts.activity import describe_window
 from lumetry_core.alerts.maintenance import (
     NODE_SCOPES,
     MaintenanceWindow,
@@ -112,6 +114,7 @@ async def create_window(tx: Transaction, caller: Caller, draft: WindowDraft, now
     created = replace(window, id=number)
     await record_audit(tx, caller, f"{KIND}.Created", KIND, created.id, now, after=audited(created))
     if created.is_active(now):
+        await record(tx, caller.organization_id, [describe_window(created, "started")], now)
         await refer_to_node(tx, created, now)
         await judge_alerts(tx, caller.organization_id, now)
     return (await show(tx, caller.organization_id, [created], now))[0]

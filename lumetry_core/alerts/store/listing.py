@@ -14,7 +14,7 @@ from lumetry_core.runtime.database import Transaction
 
 columns = alerts.c
 
-KINDS_OF = {"metric": (SourceKind.METRIC_RULE, SourceKind.FLEET_DETECTOR), "external": (SourceKind.EXTERNAL,), "log": ()}
+KINDS_OF = {"metric": (SourceKind.METRIC_RULE, SourceKind.FLEET_DETECTOR), "external": (SourceKind.EXTERNAL,)}
 """Sources that are no monitors."""
 is_silenced = or_(columns.maintenance_window_id.is_not(None), columns.silence_id.is_not(None))
 

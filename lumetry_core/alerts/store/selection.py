@@ -178,5 +178,5 @@ def read_row(row: Any) -> Alert:  # noqa: ANN401 -- a row of SELECTED
     if values[DETAILS] is not None:
         values[DETAILS] = msgspec.json.decode(values[DETAILS])
     if values[CHANNEL_NAMES] is not None:
-        values[CHANNEL_NAMES] = msgspec.json.decode(values[CHANNEL_NAMES], type=tuple[str, ...])
+        values[CHANNEL_NAMES] = msgspec.json.decode(values[CHANNEL_NAMES], type=tuple[int | str, ...])
     return Alert(*values)

@@ -166,13 +166,17 @@ async def organizations_due(tx: Transaction, now: datetime) -> Sequence[int]:
     return sorted(set((await tx.execute(statement)).scalars()))
 
 
-async def take_ended(tx: Transaction, organization_id: int, now: datetime) -> list[int]:
-    """The numbers of silences that are over, ascending; each is answered when it ends and once more SETTLE later."""
+async def take_ended(tx: Transaction, organization_id: int, now: datetime) -> dict[int, bool]:
+    """The silences that are over, by number, ascending; each is answered when it ends and once more SETTLE later, or once when removed.
+
+    Returns:
+        Of each whether it ends now.
+    """
     ended = and_(silences.c.organization_id == organization_id, silences.c.due_time <= now)
     is_again = or_(silences.c.due_time > silences.c.end_time, silences.c.delete_time.is_not(None))
     next_due = case((is_again, null()), else_=literal(now + SETTLE, Time))
-    rows = await tx.execute(update(silences).where(ended).values(due_time=next_due).returning(silences.c.id))
-    return sorted(rows.scalars())
+    rows = await tx.execute(update(silences).where(ended).values(due_time=next_due).returning(silences.c.id, silences.c.due_time))
+    return {row.id: row.due_time is not None for row in sorted(rows, key=lambda row: row.id)}
 
 
 def encode_matchers(matchers: Matchers) -> str:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lumetry_core.alerts.service.monitors import report_firing, report_recovery
+from lumetry_core.billing.model import Meter, Usage
+from lumetry_core.billing.service.metering import count
 from lumetry_core.certificates.assessing import Assessment, assess
 from lumetry_core.certificates.model import Monitor, Presented
 from lumetry_core.certificates.store import checks as check_store
@@ -34,6 +36,8 @@ async def record_looks(tx: Transaction, organization_id: int, looks: Sequence[Lo
         for look in looks
         if look.monitor.id in current and current[look.monitor.id].epoch == look.monitor.epoch
     ]
+    if held:
+        await count(tx, organization_id, [Usage(Meter.CHECK_RUNS, len(held))], now)
     return await record(tx, organization_id, [assess(monitor, presented, now) for monitor, presented in held], now)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from lumetry_core.alerts.service.monitors import report_firing, report_recovery
+from lumetry_core.billing.model import Meter, Usage
+from lumetry_core.billing.service import metering
 from lumetry_core.endpoints.facts import Told, recovery_of, report_of, tell_alert, tell_recovery, tell_result, tell_status
 from lumetry_core.endpoints.judging import Judgement, judge
 from lumetry_core.endpoints.model import Claim, Endpoint, Result
@@ -65,6 +67,7 @@ async def record_results(tx: Transaction, organization_id: int, done: Sequence[t
     await claim_store.write_moves(tx, organization_id, moves)
     await check_store.insert_checks(tx, organization_id, [(each.after.id, each.result) for each in judged])
     await count(tx, organization_id, MonitorType.ENDPOINT, [count_of(each) for each in judged])
+    await metering.count(tx, organization_id, [Usage(Meter.CHECK_RUNS, len(judged))], now)
     await tell(tx, organization_id, [event for each in judged for event in events_of(each)], now)
     firing = [report_of(each.after, each.result) for each in judged if each.judgement.is_firing]
     if firing:

@@ -26,6 +26,7 @@ heartbeat_pings = Table(
     Column("expected_time", Time),
     Column("grace_deadline", Time),
     Index("ix_heartbeat_pings_organization_heartbeat", "organization_id", "heartbeat_id", "id"),
+    Index("ix_heartbeat_pings_organization_time", "organization_id", "time"),
     sqlite_autoincrement=True,
 )
 heartbeat_runs = Table(

@@ -18,9 +18,11 @@ from lumetry_core.incidents import timeline
 from lumetry_core.incidents.correlation import Placement, Standing, correlate, follow, is_waiting
 from lumetry_core.incidents.keys import correlation_key_of
 from lumetry_core.incidents.model import Entry, Incident, Joining, JoinReason, Member
+from lumetry_core.incidents.noticing import is_alone
+from lumetry_core.incidents.service.noticing import tell_alone
+from lumetry_core.incidents.service.timelines import write_entries
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import members as member_store
-from lumetry_core.incidents.store import timeline as timeline_store
 from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.events import publish
@@ -74,6 +76,10 @@ async def correlate_items(tx: Transaction, items: Sequence[WorkItem], defaults: 
     correlated, placements = correlate(waiting, followed, window, now)
     incidents = [standing.incident for standing in before], [standing.incident for standing in correlated]
     await record(tx, organization_id, *incidents, followings, placements, now)
+    resolved = {standing.incident.id for standing in before if standing.incident.is_resolved}
+    carried = {placement.alert.id for placement in placements}
+    carried |= {number for number, member in members.items() if member.incident_id not in resolved}
+    await tell_alone(tx, organization_id, [alert for alert in alerts.values() if alert.id in new and is_alone(alert, carried)], now)
     routed = [(ROUTED_AS[item.kind], item.payload) for item in items if item.kind in ROUTED_AS]
     await enqueue(tx, organization_id, ROUTING, routed, now)
 
@@ -145,18 +151,31 @@ async def record(
     await incident_store.update_incidents(tx, organization_id, changed)
     await member_store.update_members(tx, organization_id, [following.member for following in followings])
     await member_store.insert_members(tx, organization_id, joined)
-    await timeline_store.insert_entries(tx, organization_id, entries, now)
+    await write_entries(tx, organization_id, entries, stored, now)
     await set_incidents(tx, organization_id, {member.alert_id: member.incident_id for member in joined}, now)
     events = [(TOPIC, "incident.opened", incident) for incident in opened]
     told = {incident.id for old, incident in zip(before, after, strict=False) if is_worth_telling(old, incident)}
     events += [(TOPIC, "incident.updated", incident) for incident in changed if incident.id in told]
     await publish(tx, organization_id, events, now)
-    await hand_over(tx, organization_id, [describe_event("incident.opened", incident, now) for incident in opened], now)
+    handed = [describe_event("incident.opened", incident, now) for incident in opened]
+    await hand_over(tx, organization_id, handed + describe_gains(joined, now), now)
 
 
 def describe_event(event_type: str, incident: Incident, now: datetime) -> tuple[str, dict[str, object]]:
     """What subscribers of the feed get of an incident's event (contract monitoring 12.2)."""
     return event_type, {"incident_id": incident.id, "time": spell_time(now)}
+
+
+def describe_gains(joined: Iterable[Member], now: datetime) -> list[tuple[str, dict[str, object]]]:
+    """What subscribers of the feed get of alerts that joined incidents, one event for each incident; an opening tells of its own alert."""
+    gained: dict[int, list[int]] = {}
+    for member in joined:
+        if member.joining.reason is not JoinReason.OPENED:
+            gained.setdefault(member.incident_id, []).append(member.alert_id)
+    return [
+        ("incident.alert_correlated", {"incident_id": incident_id, "alert_ids": alert_ids, "time": spell_time(now)})
+        for incident_id, alert_ids in gained.items()
+    ]
 
 
 def is_worth_telling(before: Incident, after: Incident) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lumetry_core.access.service.audit import record_audit
+from lumetry_core.activity.model import actor_of
 from lumetry_core.alerts.service.membership import start_watch
 from lumetry_core.feed.service import hand_over
 from lumetry_core.incidents import timeline
@@ -13,8 +14,8 @@ from lumetry_core.incidents.model import Classification, Entry, Incident, Incide
 from lumetry_core.incidents.notes import check_note
 from lumetry_core.incidents.service.candidates import note_resolution
 from lumetry_core.incidents.service.correlating import TOPIC, describe_event
+from lumetry_core.incidents.service.timelines import write_entries
 from lumetry_core.incidents.store import incidents as incident_store
-from lumetry_core.incidents.store import timeline as timeline_store
 from lumetry_core.runtime.caller import Caller, system_caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason, not_found
@@ -128,7 +129,7 @@ async def record(
     """Writes a person's deed: the incident, its timeline, the event and the audit entry `Incident.{verb}`."""
     organization_id = caller.organization_id
     await incident_store.update_incidents(tx, organization_id, [after])
-    await timeline_store.insert_entries(tx, organization_id, [(after.id, entry) for entry in entries], now)
+    await write_entries(tx, organization_id, [(after.id, entry) for entry in entries], [after], now, actor_of(caller))
     await publish(tx, organization_id, [(TOPIC, event, after)], now)
     if after.state is not before.state:
         await hand_over(tx, organization_id, [describe_event(FEED_EVENT[after.state], after, now)], now)

@@ -16,11 +16,11 @@ from lumetry_core.incidents import timeline
 from lumetry_core.incidents.candidates import Occurrence, persistent_watch, reopened_incident
 from lumetry_core.incidents.correlation import join
 from lumetry_core.incidents.model import Entry, Incident, Joining, JoinReason, Member
-from lumetry_core.incidents.service.correlating import TOPIC, describe_event, insert_opened, new_member
+from lumetry_core.incidents.service.correlating import TOPIC, describe_event, describe_gains, insert_opened, new_member
+from lumetry_core.incidents.service.timelines import write_entries
 from lumetry_core.incidents.store import candidates as candidate_store
 from lumetry_core.incidents.store import incidents as incident_store
 from lumetry_core.incidents.store import members as member_store
-from lumetry_core.incidents.store import timeline as timeline_store
 from lumetry_core.incidents.watch import (
     FIRING_KINDS,
     FollowUp,
@@ -188,7 +188,7 @@ async def record(tx: Transaction, organization_id: int, found: Sweep, window: ti
     await incident_store.update_incidents(tx, organization_id, [found.incidents[number] for number in sorted(found.changed)])
     await member_store.update_members(tx, organization_id, list(found.members.values()))
     await member_store.insert_members(tx, organization_id, joined)
-    await timeline_store.insert_entries(tx, organization_id, entries, now)
+    await write_entries(tx, organization_id, entries, [*found.incidents.values(), *opened], now)
     await candidate_store.upsert_occurrences(tx, organization_id, found.occurrences, now)
     await change_alerts(tx, organization_id, found, now)
     opened_ids = {incident.id for incident in opened}
@@ -199,7 +199,9 @@ async def record(tx: Transaction, organization_id: int, found: Sweep, window: ti
     await publish(tx, organization_id, events, now)
     told = [("incident.opened", incident) for incident in opened]
     told += [("incident.reopened", found.incidents[number]) for number in sorted(found.reopened)]
-    await hand_over(tx, organization_id, [describe_event(event_type, incident, now) for event_type, incident in told], now)
+    handed = [describe_event(event_type, incident, now) for event_type, incident in told]
+    gained = [member for member in joined if member.incident_id not in opened_ids]
+    await hand_over(tx, organization_id, handed + describe_gains(gained, now), now)
 
 
 async def open_follow_ups(tx: Transaction, organization_id: int, found: Sweep) -> list[Incident]:

@@ -80,6 +80,7 @@ def write_entry(entry: StoredEntry) -> log_pb2.StoredLogEntry:
         trace_id=entry.trace_id,
         span_id=entry.span_id,
         parent_span_id=entry.parent_span_id,
+        group_id=entry.group_id,
         privacy_mode=entry.privacy_mode,
         redactions=entry.redactions,
         truncated=entry.truncated,

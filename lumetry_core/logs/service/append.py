@@ -1,17 +1,21 @@
-"""One group commit: the batches of many pushes become fresh blocks in one transaction."""
+"""One group commit: the batches of many pushes become new blocks in one transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from lumetry_core.billing.service.budgets import Gate
 from lumetry_core.logs.columns import Part, join_frames
 from lumetry_core.logs.entry_id import IdSource
 from lumetry_core.logs.model import Receipt
+from lumetry_core.logs.service.usage import count_pushes
 from lumetry_core.logs.store import blocks as block_store
 from lumetry_core.logs.store import receipts as receipt_store
-from lumetry_core.logs.store.blocks import FRESH, NO_DAY, Block
+from lumetry_core.logs.store.blocks import NEW, NO_DAY, Block
+from lumetry_core.logs.usage import QUOTA_METERS, Charge, usages_of
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Transaction
+from lumetry_core.runtime.errors import LumetryError
 
 LOGS_CHANNEL = "logs"
 MAX_BLOCK_ENTRIES = 16_384
@@ -32,8 +36,14 @@ class Submission:
 
     organization_id: int
     parts: Sequence[tuple[str, Part]]
-    bytes_used: int
+    charges: Sequence[Charge]
+    """By deciding project as well."""
     repeatables: Sequence[Repeatable] = ()
+
+    @property
+    def bytes_used(self) -> int:
+        """What it is charged with."""
+        return sum(charge.bytes_used for charge in self.charges)
 
     @property
     def count(self) -> int:
@@ -41,16 +51,27 @@ class Submission:
         return sum(part.count for _, part in self.parts)
 
 
-async def append_group(tx: Transaction, source: IdSource, group: Sequence[Submission], now: datetime) -> list[Receipt]:
-    """Writes the entries of a group but for repeated pushes; the receipts, valid once committed."""
-    receipts: dict[int, Receipt] = {}
-    for submission in sorted(group, key=lambda member: [repeatable.digest for repeatable in member.repeatables]):  # no deadlocks
-        receipts[id(submission)] = await claim(tx, submission, now)
+async def append_group(
+    tx: Transaction, source: IdSource, gate: Gate, group: Sequence[Submission], now: datetime
+) -> list[Receipt | LumetryError]:
+    """Writes the entries of a group but for repeated pushes and those that hard budgets stop, and counts them.
+
+    Returns:
+        The receipts, valid once committed; QUOTA_EXHAUSTED for a push that is stopped, of which nothing is stored.
+    """
+    receipts = await admit(tx, gate, group, now)
     parts: dict[tuple[int, str], list[Part]] = {}
+    accepted: dict[int, list[Sequence[Charge]]] = {}
+    refused: dict[int, list[Sequence[Charge]]] = {}
     for submission in group:
-        if not receipts[id(submission)].is_repeat:
+        receipt = receipts[id(submission)]
+        if isinstance(receipt, LumetryError):
+            refused.setdefault(submission.organization_id, []).append(submission.charges)
+        elif not receipt.is_repeat:
+            accepted.setdefault(submission.organization_id, []).append(submission.charges)
             for project_id, part in submission.parts:
                 parts.setdefault((submission.organization_id, project_id), []).append(part)
+    await count_pushes(tx, accepted, refused, now)
     blocks = [
         build_block(source, organization_id, project_id, run, now)
         for (organization_id, project_id), members in parts.items()
@@ -60,6 +81,23 @@ async def append_group(tx: Transaction, source: IdSource, group: Sequence[Submis
         await block_store.insert_blocks(tx, blocks)
         tx.wake(LOGS_CHANNEL)
     return [receipts[id(submission)] for submission in group]
+
+
+async def admit(tx: Transaction, gate: Gate, group: Sequence[Submission], now: datetime) -> dict[int, Receipt | LumetryError]:
+    """The receipt or refusal of each push. A repetition gets its first answer whatever budgets say now."""
+    passages = {}
+    for organization_id in sorted({submission.organization_id for submission in group}):
+        passages[organization_id] = await gate.open(tx, organization_id, QUOTA_METERS, now)
+    receipts: dict[int, Receipt | LumetryError] = {}
+    for submission in sorted(group, key=lambda member: [repeatable.digest for repeatable in member.repeatables]):  # no deadlocks
+        receipt = await claim(tx, submission, now)
+        refusal = None if receipt.is_repeat else passages[submission.organization_id].refuse(usages_of(submission.charges))
+        if refusal is not None and submission.repeatables:
+            await receipt_store.give_back(tx, submission.organization_id, [repeatable.digest for repeatable in submission.repeatables])
+        receipts[id(submission)] = refusal or receipt
+    for passage in passages.values():
+        await passage.tell(tx)
+    return receipts
 
 
 async def claim(tx: Transaction, submission: Submission, now: datetime) -> Receipt:
@@ -86,7 +124,7 @@ def split(parts: Sequence[Part]) -> list[list[Part]]:
 
 
 def build_block(source: IdSource, organization_id: int, project_id: str, parts: Sequence[Part], now: datetime) -> Block:
-    """A fresh block of parts; here their entries get identities."""
+    """A new block of parts; here their entries get identities."""
     run = source.take(to_ms(now), sum(part.count for part in parts))
     mask = 0
     for part in parts:
@@ -94,7 +132,7 @@ def build_block(source: IdSource, organization_id: int, project_id: str, parts: 
     return Block(
         organization_id=organization_id,
         project_id=project_id,
-        level=FRESH,
+        level=NEW,
         day=NO_DAY,
         first_ns=min(part.first_ns for part in parts),
         last_ns=max(part.last_ns for part in parts),
@@ -103,6 +141,5 @@ def build_block(source: IdSource, organization_id: int, project_id: str, parts: 
         first_id=run.first_id,
         last_id=run.last_id,
         create_time=now,
-        words=None,
         payload=join_frames([part.frame for part in parts]),
     )

@@ -10,9 +10,11 @@ from typing import Protocol, TypeVar
 from lumetry_core.logs.admission import admit_entries, cut_errors
 from lumetry_core.logs.columns import Part, pack_entries
 from lumetry_core.logs.model import MAX_IDEMPOTENCY_KEY, Draft, EntryFault, Receipt, Settings
+from lumetry_core.logs.push_columns import PushColumns, admit_columns, pack_push, scrub_columns
 from lumetry_core.logs.scrubbing import scrub_entries
 from lumetry_core.logs.service.append import Repeatable, Submission
 from lumetry_core.logs.service.deciding import Deciding, Projects
+from lumetry_core.logs.usage import Charge, charge_of
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import Clock, to_ms
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
@@ -35,13 +37,24 @@ class Append(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A batch as it was sent."""
+    """A batch as it was sent: as entries or as columns."""
 
-    entries: Sequence[Draft]
+    entries: Sequence[Draft] = ()
+    columns: PushColumns | None = None
     idempotency_key: str = ""
     body_digest: bytes = b""
     validate_only: bool = False
     return_faults: bool = False
+
+    @property
+    def count(self) -> int:
+        """Its entries."""
+        return len(self.entries) if self.columns is None else len(self.columns)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it is charged with."""
+        return sum(entry.size_bytes for entry in self.entries) if self.columns is None else self.columns.size_bytes
 
 
 async def push_logs(
@@ -56,9 +69,9 @@ async def push_logs(
     """
     check_size(push, settings)
     now = clock.now()
-    size = sum(entry.size_bytes for entry in push.entries)
-    faults = find_key_faults(push)
-    faults += await beside(size, admit_entries, push.entries, to_ms(now))
+    size = push.size_bytes
+    drafts, entry_faults = await beside(size, admit, push, to_ms(now))
+    faults = find_key_faults(push) + entry_faults
     if faults and not (push.return_faults or push.validate_only):
         raise LumetryError(
             Reason.VALIDATION_FAILED,
@@ -67,16 +80,20 @@ async def push_logs(
         )
     if faults or push.validate_only:
         return Receipt(0, 0), faults
-    decided = await projects.decide(caller, {entry.project_id for entry in push.entries}, now)
-    parts = await beside(size, prepare, push.entries, decided, caller.environment)
-    return await append(Submission(caller.organization_id, parts, size, find_repeatables(push, settings, caller, now))), ()
+    names = {entry.project_id for entry in push.entries} if push.columns is None else {push.columns.project_id}
+    decided = await projects.decide(caller, names, now)
+    if push.columns is None:
+        parts, charges = await beside(size, prepare, push.entries, decided, caller.environment)
+    else:
+        parts, charges = await beside(size, prepare_columns, push.columns, drafts, decided, caller.environment)
+    return await append(Submission(caller.organization_id, parts, charges, find_repeatables(push, settings, caller, now))), ()
 
 
 def check_size(push: Push, settings: Settings) -> None:
     """Refuses an empty batch, unless it only validates, and one of too many entries."""
-    if not push.entries and not push.validate_only:
+    if not push.count and not push.validate_only:
         raise LumetryError(Reason.VALIDATION_FAILED, "The batch is empty.", faults=(Fault("logs", "must hold at least one entry"),))
-    if len(push.entries) > settings.max_batch:
+    if push.count > settings.max_batch:
         message = f"must hold at most {settings.max_batch} entries"
         raise LumetryError(
             Reason.VALIDATION_FAILED, "The batch is too large.", faults=(Fault("logs", message),), batch_limit=str(settings.max_batch)
@@ -91,13 +108,20 @@ def find_key_faults(push: Push) -> list[EntryFault]:
     return [EntryFault("Idempotency-Key", f"must be 1 to {MAX_IDEMPOTENCY_KEY} printable ASCII characters", None)]
 
 
+def admit(push: Push, now_ms: int) -> tuple[dict[int, Draft], list[EntryFault]]:
+    """Judges all entries; of columns, those that are not plain come as drafts."""
+    return ({}, admit_entries(push.entries, now_ms)) if push.columns is None else admit_columns(push.columns, now_ms)
+
+
 async def beside(size: int, work: Callable[..., T], *arguments: object) -> T:
     """Runs work of a large push in a thread."""
     return await asyncio.to_thread(work, *arguments) if size > LARGE_BYTES else work(*arguments)
 
 
-def prepare(entries: Sequence[Draft], decided: dict[str | None, Deciding], key_environment: str | None) -> list[tuple[str, Part]]:
-    """Scrubs and packs admitted entries, by deciding project."""
+def prepare(
+    entries: Sequence[Draft], decided: dict[str | None, Deciding], key_environment: str | None
+) -> tuple[list[tuple[str, Part]], list[Charge]]:
+    """Scrubs and packs admitted entries, by deciding project, and tells what they come to."""
     members: dict[Deciding, list[Draft]] = {}
     for entry in entries:
         members.setdefault(decided[entry.project_id], []).append(entry)
@@ -106,8 +130,22 @@ def prepare(entries: Sequence[Draft], decided: dict[str | None, Deciding], key_e
         trusts = deciding.settings.allow_privacy_mode
         scrub_entries([entry for entry in of_project if not (trusts and entry.privacy_mode)], deciding.options)
         cut_errors(of_project)
-        parts.append((deciding.project_id, pack_entries(of_project, key_environment)))
-    return parts
+        parts.append((deciding.project_id, pack_entries(of_project, key_environment, deciding.project_id)))
+    charges = [
+        charge_of(deciding.project_id, bytes([entry.level for entry in of_project]), sum(entry.size_bytes for entry in of_project))
+        for deciding, of_project in members.items()
+    ]
+    return parts, charges
+
+
+def prepare_columns(
+    columns: PushColumns, drafts: dict[int, Draft], decided: dict[str | None, Deciding], key_environment: str | None
+) -> tuple[list[tuple[str, Part]], list[Charge]]:
+    """The same for columns, all of which belong to one project."""
+    deciding = decided[columns.project_id]
+    scrub_columns(columns, drafts, deciding.options, trusts_private=deciding.settings.allow_privacy_mode)
+    part = pack_push(columns, drafts, key_environment, deciding.project_id)
+    return [(deciding.project_id, part)], [charge_of(deciding.project_id, columns.levels, columns.size_bytes)]
 
 
 def find_repeatables(push: Push, settings: Settings, caller: Caller, now: datetime) -> list[Repeatable]:
@@ -115,7 +153,7 @@ def find_repeatables(push: Push, settings: Settings, caller: Caller, now: dateti
     found = []
     if push.idempotency_key:
         found.append(Repeatable(digest(caller, "key", push.idempotency_key.encode()), now + REPEATABLE))
-    if push.body_digest and settings.dedupe_seconds and len(push.entries) > 1:
+    if push.body_digest and settings.dedupe_seconds and push.count > 1:
         body = (caller.address or "").encode() + b"\0" + push.body_digest
         found.append(Repeatable(digest(caller, "body", body), now + timedelta(seconds=settings.dedupe_seconds)))
     return found

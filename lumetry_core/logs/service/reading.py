@@ -1,34 +1,42 @@
 """Finding entries again: searches over fresh and sealed blocks of one snapshot, and single entries (contract logs 5)."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
 import numpy as np
 
-from lumetry_core.logs.columns import Batch, id_at, read_entry, unpack
+from lumetry_core.logs.columns import Batch, id_at, read_entry, split_frames, unpack, unpack_frame
 from lumetry_core.logs.cursor import HIGHEST_ID, LOWEST_ID, Position, digest, read_cursor, write_cursor
 from lumetry_core.logs.entry_id import from_text
 from lumetry_core.logs.matching import Matcher, make_matcher
-from lumetry_core.logs.model import StoredEntry
+from lumetry_core.logs.model import GROUPED, StoredEntry
 from lumetry_core.logs.query import Field, Query, Request, read_query
 from lumetry_core.logs.store import blocks as store
-from lumetry_core.logs.store.blocks import Block, Head, Span
-from lumetry_core.logs.words import may_hold
+from lumetry_core.logs.store import groups as group_store
+from lumetry_core.logs.store.blocks import SEALED, Block, Head, Span
+from lumetry_core.logs.store.filters import read_filters
+from lumetry_core.logs.words import Probe, find_frames, make_probes
 from lumetry_core.projects.service import find_project
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Fault, Faults, LumetryError, Reason, not_found
 
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 1000
+MAX_GROUP_ID = 2**63 - 1
 FIRST_NS, LAST_NS = -(2**63), 2**63 - 1
 HEADS_AT_ONCE = 256
+FILTERS_AT_ONCE = 8
 BLOCKS_AT_ONCE = 8
+GROWTH = 4
+"""So many times as many filters or blocks are read at once as before: what is common is found soon, what is rare late."""
 INLINE_BYTES = 64 * 1024
 """Blocks of less are searched at once, of more beside the event loop."""
 MAX_READ_BYTES = 128 * 1024 * 1024
-"""Packed bytes that a request reads before it answers with what it has, as long as that is progress."""
+"""Packed bytes that a request reads before it answers with what it has, as long as that is progress …"""
+MAX_SECONDS = 0.2
+"""… or how long it reads."""
 MAX_PAGE_BYTES = 3 * 1024 * 1024
 """Texts of a page, unless a single entry has more."""
 
@@ -47,6 +55,14 @@ class Hit:
 
     position: Position
     entry: StoredEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A block that may hold what is searched for; `frames` where it may; None: anywhere."""
+
+    head: Head
+    frames: frozenset[int] | None = None
 
 
 @dataclass(slots=True)
@@ -90,12 +106,37 @@ async def search_logs(tx: Transaction, organization_id: int, request: Request) -
     faults.check_range(request.limit is None or 1 <= request.limit <= MAX_LIMIT, "limit", f"must be between 1 and {MAX_LIMIT}")
     faults.raise_if_any()
     limit = request.limit or DEFAULT_LIMIT
-    names = {value for term in query.fields if term.field is Field.PROJECT for value in term.values}
-    found = {name: await find_project(tx, organization_id, name) for name in names}
-    matcher = make_matcher(query, {name: project.id for name, project in found.items() if project is not None})
+    matcher = await prepare_matcher(tx, organization_id, query)
     search = Search(organization_id, query, matcher, make_span(query, start), start, limit + 1)
     await run(tx, search)
-    return make_page(search, limit, digest_of_query)
+    page = make_page(search, limit, digest_of_query)
+    return replace(page, entries=await add_groups(tx, organization_id, page.entries))
+
+
+async def prepare_matcher(tx: Transaction, organization_id: int, query: Query) -> Matcher:
+    """A query made ready, with what it names looked up."""
+    names = {value for term in query.fields if term.field is Field.PROJECT for value in term.values}
+    projects = {name: await find_project(tx, organization_id, name) for name in names}
+    numbers = {value for term in query.fields if term.field is Field.GROUP for value in term.values}
+    groups = await group_store.find_groups(tx, organization_id, {int(number) for number in numbers if int(number) <= MAX_GROUP_ID})
+    known = {group.id: group.fingerprint for group in groups}
+    return make_matcher(
+        query,
+        {name: project.id for name, project in projects.items() if project is not None},
+        {number: known[int(number)] for number in numbers if int(number) in known},
+    )
+
+
+async def add_groups(tx: Transaction, organization_id: int, entries: Sequence[StoredEntry]) -> Sequence[StoredEntry]:
+    """Entries with the numbers of their error groups; one that has just arrived may have none yet."""
+    keys = {(entry.key_project_id, entry.fingerprint) for entry in entries if entry.fingerprint is not None}
+    if not keys:
+        return entries
+    ids = await group_store.find_ids(tx, organization_id, keys)
+    return [
+        entry if entry.fingerprint is None else replace(entry, group_id=ids.get((entry.key_project_id, entry.fingerprint)))
+        for entry in entries
+    ]
 
 
 def make_span(query: Query, start: Position | None) -> Span:
@@ -106,62 +147,102 @@ def make_span(query: Query, start: Position | None) -> Span:
         first = max(first, start.time_ns)
     elif start is not None:
         last = min(last, start.time_ns)
-    return Span(max(first, FIRST_NS), min(last, LAST_NS), query.level_mask, query.is_ascending)
+    is_of_group = any(term.field is Field.GROUP and not term.is_excluded for term in query.fields)
+    return Span(max(first, FIRST_NS), min(last, LAST_NS), GROUPED if is_of_group else query.level_mask, query.is_ascending)
 
 
 async def run(tx: Transaction, search: Search) -> None:
     """Reads block after block, the nearest first, until the page is full, all is read or it takes too long."""
     after: Head | None = None
     budget = MAX_READ_BYTES
+    clock = asyncio.get_running_loop().time
+    seconds_left = MAX_SECONDS
+    looked_at, read_at_once = FILTERS_AT_ONCE, 1
     while True:
         heads = await store.list_heads(tx, search.organization_id, search.span, after, HEADS_AT_ONCE)
-        for position in range(0, len(heads), BLOCKS_AT_ONCE):
-            following = heads[position : position + BLOCKS_AT_ONCE]
-            if search.is_full_before(following[0]):
-                search.edge = search.nearest(following[0])
+        position = 0
+        while position < len(heads):
+            if search.is_full_before(heads[position]):
+                search.edge = search.nearest(heads[position])
                 return
-            if budget <= 0 and is_progress(search, following[0]):
-                search.edge = search.nearest(following[0])
-                return
-            chosen = await pass_filters(tx, search, following)
-            budget -= sum(head.byte_count for head in chosen)
-            await read_into(tx, search, chosen)
+            passed = await pass_filters(tx, search, heads[position : position + looked_at])
+            position += looked_at
+            looked_at = min(looked_at * GROWTH, HEADS_AT_ONCE)
+            while passed:
+                chosen, passed = passed[:read_at_once], passed[read_at_once:]
+                read_at_once = min(read_at_once * GROWTH, BLOCKS_AT_ONCE)
+                first = chosen[0].head
+                if search.is_full_before(first) or ((budget <= 0 or seconds_left <= 0) and is_progress(search, first)):
+                    search.edge = search.nearest(first)
+                    return
+                budget -= sum(candidate.head.byte_count for candidate in chosen)
+                begin = clock()
+                await read_into(tx, search, chosen)
+                seconds_left -= clock() - begin
         if len(heads) < HEADS_AT_ONCE:
             return
         after = heads[-1]
 
 
-async def pass_filters(tx: Transaction, search: Search, heads: Sequence[Head]) -> list[Head]:
-    """The blocks that may hold the words searched for; fresh ones always may."""
-    if not len(search.matcher.hashes):
-        return list(heads)
-    filters = await store.read_filters(tx, search.organization_id, [head.id for head in heads])
-    return [head for head in heads if (words := filters.get(head.id)) is None or may_hold(words, search.matcher.hashes)]
+async def pass_filters(tx: Transaction, search: Search, heads: Sequence[Head]) -> list[Candidate]:
+    """The blocks that may hold the words searched for; those that are not sealed always may."""
+    candidates = [Candidate(head) for head in heads]
+    for number, probes in make_probes(search.matcher.hashes):
+        if not candidates:
+            break
+        filters = await read_filters(tx, search.organization_id, number, [candidate.head.id for candidate in candidates])
+        candidates = [
+            narrowed
+            for candidate in candidates
+            if (narrowed := narrow(candidate, filters.get(candidate.head.id), probes)).frames is None or narrowed.frames
+        ]
+    return candidates
 
 
-async def read_into(tx: Transaction, search: Search, heads: Sequence[Head]) -> None:
+def narrow(candidate: Candidate, packed: bytes | None, probes: Sequence[Probe]) -> Candidate:
+    """A block as far as it may hold further words."""
+    if packed is None:
+        return candidate
+    found = find_frames(packed, probes)
+    return Candidate(candidate.head, found if candidate.frames is None else candidate.frames & found)
+
+
+async def read_into(tx: Transaction, search: Search, candidates: Sequence[Candidate]) -> None:
     """Adds what blocks hold to the hits."""
-    if not heads:
-        return
-    blocks = await store.read_blocks(tx, search.organization_id, [head.id for head in heads])
-    if sum(len(block.payload) for block in blocks) <= INLINE_BYTES:
+    frames = {candidate.head.id: candidate.frames for candidate in candidates}
+    blocks = [(block, frames[block.id]) for block in await store.read_blocks(tx, search.organization_id, frames)]
+    if sum(len(block.payload) for block, _ in blocks) <= INLINE_BYTES:
         search.keep(find_hits(search, blocks))
     else:
         search.keep(await asyncio.to_thread(find_hits, search, blocks))
 
 
-def find_hits(search: Search, blocks: Sequence[Block]) -> list[Hit]:
-    """What blocks hold of what is searched for, after the start."""
-    places = []
-    for block in blocks:
-        for batch in unpack(block.project_id, block.first_id, block.payload):
+def find_hits(search: Search, blocks: Sequence[tuple[Block, Collection[int] | None]]) -> list[Hit]:
+    """What blocks hold in those of their frames that may hold anything, after the start."""
+    hits: list[Hit] = []
+    for block, frames in blocks:
+        for batch in open_frames(block, frames, is_ascending=search.query.is_ascending):
             indexes = nearest_of(search, batch, search.matcher.find(batch))
-            places += [(Position(int(batch.times[index]), id_at(batch, index)), batch, index) for index in indexes]
-    if search.start is not None:
-        places = [place for place in places if search.is_before(search.start, place[0])]
-    places.sort(key=itemgetter(0), reverse=not search.query.is_ascending)
-    # Read here and now: a few entries must not keep whole blocks in memory.
-    return [Hit(position, read_entry(batch, index)) for position, batch, index in places[: search.wanted]]
+            places = [(Position(int(batch.times[index]), id_at(batch, index)), index) for index in indexes]
+            if search.start is not None:
+                places = [place for place in places if search.is_before(search.start, place[0])]
+            places.sort(key=itemgetter(0), reverse=not search.query.is_ascending)
+            # Read here and now: a few entries must not keep whole frames in memory.
+            hits += [Hit(position, read_entry(batch, index)) for position, index in places[: search.wanted]]
+            if block.level >= SEALED and len(places) >= search.wanted:
+                break  # what follows in the block is further away
+    return hits
+
+
+def open_frames(block: Block, frames: Collection[int] | None, *, is_ascending: bool) -> Iterator[Batch]:
+    """The entries of a block, or of some of its frames; those of sealed ones in the order of a search."""
+    if block.level < SEALED:
+        yield from unpack(block.project_id, block.first_id, block.payload)
+        return
+    packed = list(enumerate(split_frames(block.payload)))
+    for number, frame in packed if is_ascending else reversed(packed):
+        if frames is None or number in frames:
+            yield unpack_frame(block.project_id, frame, block.first_id)
 
 
 def nearest_of(search: Search, batch: Batch, indexes: list[int]) -> list[int]:
@@ -222,7 +303,7 @@ async def get_log(tx: Transaction, organization_id: int, entry_id: str) -> Store
     while blocks := await store.find_holding(tx, organization_id, identity, after, BLOCKS_AT_ONCE):
         found = await asyncio.to_thread(find_identity, blocks, identity)
         if found is not None:
-            return found
+            return (await add_groups(tx, organization_id, [found]))[0]
         after = blocks[-1].id
     raise not_found("Log entry", entry_id)
 

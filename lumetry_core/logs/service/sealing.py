@@ -4,25 +4,30 @@ Blocks are merged in three steps: read, merge (work for the processor only), sto
 meanwhile, so nothing is lost or doubled without a lease.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lumetry_core.logs.columns import VERSION, Batch, Columns, Labels, codec, join_frames, mask_of, shuffle, unpack
 from lumetry_core.logs.entry_id import to_bytes
-from lumetry_core.logs.model import DAY_NS, BlockGroup
+from lumetry_core.logs.model import DAY_NS, BlockGroup, BlocksChanged
 from lumetry_core.logs.store import blocks as store
-from lumetry_core.logs.store.blocks import FRESH, Block
-from lumetry_core.logs.words import block_words, build_filter
+from lumetry_core.logs.store.blocks import FORMER_FRESH, Block
+from lumetry_core.logs.store.filters import insert_filters
+from lumetry_core.logs.words import block_hashes, build_filters
 from lumetry_core.runtime.database import Transaction
 
 FULL_ENTRIES = 8192
 """Entries of a sealed block at most …"""
 FULL_BYTES = 1024 * 1024
 """… and about the packed bytes from which merging it is not worth it."""
+FRAME_ENTRIES = 1024
+"""Entries that are packed, and have filters, together: what is rare is found without unpacking a whole block."""
 FRESH_BLOCKS = 16
 FRESH_AGE = timedelta(seconds=20)
 """Fresh blocks are sealed when there are so many, or so many entries as fill a block, or when the oldest is so old."""
@@ -34,16 +39,13 @@ MAX_SOURCES = 64
 MAX_SOURCE_BYTES = 16 * 1024 * 1024
 
 
-class BlocksChanged(Exception):  # noqa: N818 -- an event, not a fault
-    """A source was replaced meanwhile: nothing of the transaction may stay."""
-
-
 @dataclass(frozen=True, slots=True)
 class Sealed:
     """What replaces the sources."""
 
     sources: Sequence[Block]
-    results: Sequence[Block]
+    results: Sequence[tuple[Block, Sequence[bytes]]]
+    """Blocks and their filters."""
 
 
 async def find_due(tx: Transaction, organization_id: int, now: datetime) -> list[BlockGroup]:
@@ -53,7 +55,7 @@ async def find_due(tx: Transaction, organization_id: int, now: datetime) -> list
 
 def is_due(group: BlockGroup, now: datetime) -> bool:
     """Whether the blocks of a group are to be merged."""
-    if group.level == FRESH:
+    if group.level <= FORMER_FRESH:
         return group.block_count >= FRESH_BLOCKS or group.entry_count >= FULL_ENTRIES or now - group.oldest >= FRESH_AGE
     return group.block_count >= MIN_RUN
 
@@ -78,15 +80,20 @@ def merge(sources: Sequence[Block]) -> Sealed:
     lows = np.concatenate([batch.lows for batch in batches])
     order = np.lexsort((lows, highs, times))
     days = times[order] // DAY_NS
-    level = sources[0].level + 1
+    level = max(sources[0].level, FORMER_FRESH) + 1
     results = []
     for members in np.split(order, np.flatnonzero(np.diff(days)) + 1):
         for start in range(0, len(members), FULL_ENTRIES):
             chosen = members[start : start + FULL_ENTRIES]
-            columns = gather(batches, chosen)
-            columns.times = times[chosen].astype("<i8").tobytes()
-            columns.highs, columns.lows = shuffle(highs[chosen]), shuffle(lows[chosen])
-            results.append(build_block(sources, columns, times[chosen], highs[chosen], lows[chosen], level))
+            frames = []
+            for first in range(0, len(chosen), FRAME_ENTRIES):
+                inside = chosen[first : first + FRAME_ENTRIES]
+                columns = gather(batches, inside)
+                columns.times = times[inside].astype("<i8").tobytes()
+                columns.highs, columns.lows = shuffle(highs[inside]), shuffle(lows[inside])
+                frames.append(columns)
+            block = build_block(sources, frames, times[chosen], highs[chosen], lows[chosen], level)
+            results.append((block, build_filters([block_hashes(columns) for columns in frames])))
     return Sealed(sources, results)
 
 
@@ -95,35 +102,52 @@ def gather(batches: Sequence[Batch], chosen: NDArray[np.int64]) -> Columns:
     ends = np.cumsum([len(batch.times) for batch in batches])
     of = np.searchsorted(ends, chosen, side="right")
     inside = chosen - np.concatenate(([0], ends[:-1]))[of]
+    # Entries mostly come in order, so long rows of them are copied at once.
+    breaks = np.flatnonzero((np.diff(of) != 0) | (np.diff(inside) != 1)) + 1
+    starts = np.concatenate(([0], breaks)).tolist()
+    lengths = np.diff(np.concatenate((starts, [len(chosen)]))).tolist()
     numbers: dict[Labels, int] = {}
+    fingerprints: dict[bytes, int] = {}
     columns = Columns(VERSION, b"", b"", [], [], [], [], [], [], {})
     levels = bytearray()
-    for number, index in zip(of.tolist(), inside.tolist(), strict=True):
-        source = batches[number].columns
-        rest = source.rest.get(index)
-        if rest is not None:
-            columns.rest[len(columns.messages)] = rest
-        levels.append(source.levels[index])
-        columns.messages.append(source.messages[index])
-        columns.metadata.append(source.metadata[index])
-        columns.errors.append(source.errors[index])
-        columns.labels.append(numbers.setdefault(source.label_sets[source.labels[index]], len(numbers)))
-        columns.traces.append(source.traces[index])
+    for start, length in zip(starts, lengths, strict=True):
+        source, first = batches[of[start]].columns, int(inside[start])
+        row = slice(first, first + length)
+        levels += source.levels[row]
+        columns.messages += source.messages[row]
+        columns.metadata += source.metadata[row]
+        columns.errors += source.errors[row]
+        columns.traces += source.traces[row]
+        places = [numbers.setdefault(labels, len(numbers)) for labels in source.label_sets]
+        columns.labels += [places[number] for number in source.labels[row]]
+        for index in few(source.rest, row):
+            columns.rest[start + index - first] = source.rest[index]
+        for index in few(source.grouped, row):
+            fingerprint = source.fingerprints[source.grouped[index]]
+            columns.grouped[start + index - first] = fingerprints.setdefault(fingerprint, len(fingerprints))
     columns.levels = bytes(levels)
     columns.label_sets = list(numbers)
+    columns.fingerprints = list(fingerprints)
     return columns
+
+
+def few(column: Mapping[int, object], row: slice) -> list[int]:
+    """Which entries of a row have what few have, however many entries there are."""
+    if len(column) < row.stop - row.start:
+        return [index for index in column if row.start <= index < row.stop]
+    return [index for index in range(row.start, row.stop) if index in column]
 
 
 def build_block(
     sources: Sequence[Block],
-    columns: Columns,
+    frames: Sequence[Columns],
     times: NDArray[np.int64],
     highs: NDArray[np.uint64],
     lows: NDArray[np.uint64],
     level: int,
 ) -> Block:
     """A sealed block of entries sorted by time."""
-    payload = join_frames([codec.sealed(codec.encode(columns))])
+    payload = join_frames([codec.compress(codec.encode(columns)) for columns in frames])
     by_id = np.lexsort((lows, highs))
     is_full = len(times) >= FULL_ENTRIES // 2 or len(payload) >= FULL_BYTES
     return Block(
@@ -133,12 +157,11 @@ def build_block(
         day=int(times[0] // DAY_NS),
         first_ns=int(times[0]),
         last_ns=int(times[-1]),
-        level_mask=mask_of(columns.levels),
+        level_mask=reduce(or_, map(mask_of, frames)),
         entry_count=len(times),
         first_id=to_bytes(int(highs[by_id[0]]), int(lows[by_id[0]])),
         last_id=to_bytes(int(highs[by_id[-1]]), int(lows[by_id[-1]])),
         create_time=min(source.create_time for source in sources),
-        words=build_filter(block_words(columns)),
         payload=payload,
     )
 
@@ -148,4 +171,5 @@ async def replace_blocks(tx: Transaction, sealed: Sealed) -> None:
     ids: Iterable[int] = (source.id for source in sealed.sources)
     if await store.delete_by_id(tx, sealed.sources[0].organization_id, sorted(ids)) != len(sealed.sources):
         raise BlocksChanged
-    await store.insert_blocks(tx, sealed.results)
+    for block, filters in sealed.results:
+        await insert_filters(tx, block.organization_id, await store.insert_block(tx, block), filters)

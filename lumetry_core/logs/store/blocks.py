@@ -5,9 +5,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, delete, func, or_, select
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, String, Table, case, delete, func, literal, or_, select, update
 
 from lumetry_core.logs.model import BlockGroup
+from lumetry_core.logs.store.filters import delete_filters
 from lumetry_core.runtime.database import Id, Time, Transaction, metadata
 
 log_blocks = Table(
@@ -26,7 +27,6 @@ log_blocks = Table(
     Column("first_id", LargeBinary, nullable=False),
     Column("last_id", LargeBinary, nullable=False),
     Column("create_time", Time, nullable=False),
-    Column("words", LargeBinary),
     Column("payload", LargeBinary, nullable=False),
     Index("ix_log_blocks_organization_last", "organization_id", "last_ns", "first_ns", "level_mask"),
     Index("ix_log_blocks_organization_first", "organization_id", "first_ns", "last_ns", "level_mask"),
@@ -34,15 +34,22 @@ log_blocks = Table(
     Index("ix_log_blocks_organization_level", "organization_id", "level", "project_id", "day", "entry_count", "create_time"),
     sqlite_autoincrement=True,
 )
-FRESH = 0
-"""Level of a block that is as its commit brought it; sealed ones have higher levels."""
+NEW = -1
+"""Level of a block that neither grouping nor rules have read; it is as its commit brought it."""
+FRESH = -2
+"""Level of such a block once it was read. As wide as `NEW` in SQLite, which then changes a byte in its place instead of writing all the row
+again."""
+FORMER_FRESH = 0
+"""Level of blocks that wait to be sealed since a version that had neither grouping nor rules."""
+SEALED = 1
+"""Lowest level of blocks whose entries are sorted."""
 NO_DAY = -1
 """Day of a fresh block."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A stored block. `day`: its entries' UTC day since the Unix epoch; `words`: its filter; `byte_count`: length of the payload."""
+    """A stored block. `day`: its entries' UTC day since the Unix epoch; `byte_count`: length of the payload."""
 
     organization_id: int
     project_id: str
@@ -55,7 +62,6 @@ class Block:
     first_id: bytes
     last_id: bytes
     create_time: datetime
-    words: bytes | None
     payload: bytes
     id: int = 0
 
@@ -71,6 +77,15 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class NewHead:
+    """A block that is still to be read, without its contents."""
+
+    id: int
+    byte_count: int
+    level_mask: int
+
+
+@dataclass(frozen=True, slots=True)
 class Span:
     """Which heads a search looks at, one after another in its order."""
 
@@ -83,9 +98,18 @@ class Span:
 
 async def insert_blocks(tx: Transaction, blocks: Sequence[Block]) -> None:
     """Stores blocks; their `id` is given by the database."""
-    names = [field.name for field in fields(Block) if field.name != "id"]
-    rows = [{**{name: getattr(block, name) for name in names}, "byte_count": len(block.payload)} for block in blocks]
-    await tx.execute(log_blocks.insert(), rows)
+    await tx.execute(log_blocks.insert(), [to_row(block) for block in blocks])
+
+
+async def insert_block(tx: Transaction, block: Block) -> int:
+    """Stores a block; its id."""
+    return int((await tx.execute(log_blocks.insert().values(to_row(block)).returning(log_blocks.c.id))).scalar_one())
+
+
+def to_row(block: Block) -> dict[str, Any]:
+    """A block as it is stored."""
+    names = (field.name for field in fields(Block) if field.name != "id")
+    return {**{name: getattr(block, name) for name in names}, "byte_count": len(block.payload)}
 
 
 async def list_heads(tx: Transaction, organization_id: int, span: Span, after: Head | None, limit: int) -> list[Head]:
@@ -112,15 +136,8 @@ async def list_heads(tx: Transaction, organization_id: int, span: Span, after: H
     return [Head(**row._mapping) for row in await tx.execute(statement)]
 
 
-async def read_filters(tx: Transaction, organization_id: int, ids: Iterable[int]) -> dict[int, bytes | None]:
-    """The filters of blocks."""
-    columns = log_blocks.c
-    rows = await tx.execute(select(columns.id, columns.words).where(columns.organization_id == organization_id, columns.id.in_(list(ids))))
-    return {row.id: row.words for row in rows}
-
-
 async def read_blocks(tx: Transaction, organization_id: int, ids: Iterable[int]) -> list[Block]:
-    """Whole blocks but for their filters."""
+    """Whole blocks."""
     return await read_where(tx, log_blocks.c.organization_id == organization_id, log_blocks.c.id.in_(list(ids)))
 
 
@@ -137,6 +154,42 @@ async def read_group(tx: Transaction, group: BlockGroup, limit: int) -> list[Blo
     )
 
 
+async def list_new(tx: Transaction, organization_id: int, limit: int) -> list[NewHead]:
+    """The oldest blocks that are still to be read."""
+    columns = log_blocks.c
+    statement = (
+        select(columns.id, columns.byte_count, columns.level_mask)
+        .where(columns.organization_id == organization_id, columns.level == NEW)
+        .order_by(columns.id)
+        .limit(limit)
+    )
+    return [NewHead(**row._mapping) for row in await tx.execute(statement)]
+
+
+async def read_new(tx: Transaction, organization_id: int, ids: Iterable[int], whole: Iterable[int]) -> list[Block]:
+    """Blocks, oldest row first; the payload only of those that are to be read whole, else empty."""
+    columns = log_blocks.c
+    names = [field.name for field in fields(Block) if field.name != "payload"]
+    payload = case((columns.id.in_(list(whole)), columns.payload), else_=literal(b"", LargeBinary)).label("payload")
+    statement = (
+        select(*(columns[name] for name in names), payload)
+        .where(columns.organization_id == organization_id, columns.id.in_(list(ids)))
+        .order_by(columns.id)
+    )
+    return [Block(**row._mapping) for row in await tx.execute(statement)]
+
+
+async def mark_read(tx: Transaction, organization_id: int, ids: Iterable[int]) -> int:
+    """Makes new blocks fresh ones; how many of them still were new."""
+    columns = log_blocks.c
+    statement = (
+        update(log_blocks)
+        .where(columns.organization_id == organization_id, columns.id.in_(list(ids)), columns.level == NEW)
+        .values(level=FRESH)
+    )
+    return (await tx.execute(statement)).rowcount
+
+
 async def find_holding(tx: Transaction, organization_id: int, identity: bytes, after: int, limit: int) -> list[Block]:
     """Blocks whose range of identities includes one, by their row from a row on."""
     columns = log_blocks.c
@@ -151,14 +204,14 @@ async def find_holding(tx: Transaction, organization_id: int, identity: bytes, a
 
 
 async def read_where(tx: Transaction, *conditions: Any, limit: int | None = None) -> list[Block]:  # noqa: ANN401 -- SQL conditions
-    """Blocks under conditions, oldest row first, without their filters."""
-    names = [field.name for field in fields(Block) if field.name != "words"]
+    """Blocks under conditions, oldest row first."""
+    names = [field.name for field in fields(Block)]
     statement = select(*(log_blocks.c[name] for name in names)).where(*conditions).order_by(log_blocks.c.id).limit(limit)
-    return [Block(words=None, **row._mapping) for row in await tx.execute(statement)]
+    return [Block(**row._mapping) for row in await tx.execute(statement)]
 
 
 async def list_groups(tx: Transaction, organization_id: int, below_level: int) -> list[BlockGroup]:
-    """All groups of levels below one."""
+    """All groups of levels below one, but for blocks that are still to be read."""
     columns = log_blocks.c
     rows = await tx.execute(
         select(
@@ -169,7 +222,7 @@ async def list_groups(tx: Transaction, organization_id: int, below_level: int) -
             func.sum(columns.entry_count).label("entry_count"),
             func.min(columns.create_time).label("oldest"),
         )
-        .where(columns.organization_id == organization_id, columns.level < below_level)
+        .where(columns.organization_id == organization_id, columns.level < below_level, columns.level != NEW)
         .group_by(columns.project_id, columns.level, columns.day)
         .order_by(columns.level, columns.day, columns.project_id)
     )
@@ -183,8 +236,9 @@ async def list_projects(tx: Transaction, organization_id: int) -> list[str]:
 
 
 async def delete_by_id(tx: Transaction, organization_id: int, ids: Sequence[int]) -> int:
-    """Drops blocks; how many there were."""
+    """Drops blocks and their filters; how many there were."""
     columns = log_blocks.c
+    await delete_filters(tx, organization_id, ids)
     return (await tx.execute(delete(log_blocks).where(columns.organization_id == organization_id, columns.id.in_(list(ids))))).rowcount
 
 
@@ -200,3 +254,15 @@ async def delete_before(tx: Transaction, organization_id: int, project_id: str, 
     if ids:
         await delete_by_id(tx, organization_id, ids)
     return len(ids) == limit
+
+
+async def sum_bytes(tx: Transaction) -> int:
+    """Packed bytes of the blocks of all organizations."""
+    return int((await tx.execute(select(func.coalesce(func.sum(log_blocks.c.byte_count), 0)))).scalar_one())
+
+
+async def list_oldest(tx: Transaction, limit: int) -> list[tuple[int, int, int]]:
+    """Organization, id and packed bytes of the blocks, of whichever organization, whose entries are the oldest."""
+    columns = log_blocks.c
+    statement = select(columns.organization_id, columns.id, columns.byte_count).order_by(columns.last_ns, columns.id).limit(limit)
+    return [(row.organization_id, row.id, row.byte_count) for row in await tx.execute(statement)]

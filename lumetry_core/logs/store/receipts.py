@@ -1,5 +1,6 @@
 """Receipts: answers to pushes that must not take effect twice."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, delete, select
@@ -46,6 +47,12 @@ async def claim(
     found = select(columns.processed_count, columns.bytes_used).where(columns.organization_id == organization_id, columns.digest == digest)
     row = (await tx.execute(found)).one()
     return Receipt(row.processed_count, row.bytes_used, is_repeat=True)
+
+
+async def give_back(tx: Transaction, organization_id: int, digests: Sequence[bytes]) -> None:
+    """Drops receipts of a push that was not stored after all."""
+    columns = log_receipts.c
+    await tx.execute(delete(log_receipts).where(columns.organization_id == organization_id, columns.digest.in_(digests)))
 
 
 async def delete_expired(tx: Transaction, organization_id: int, now: datetime) -> None:

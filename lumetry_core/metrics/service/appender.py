@@ -8,17 +8,21 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 import structlog
 
+from lumetry_core.billing.model import Meter, Usage
+from lumetry_core.billing.service.budgets import Gate, Passage
+from lumetry_core.billing.service.metering import count
 from lumetry_core.metrics.model import AcceptedBatch
 from lumetry_core.metrics.service.append import Learnt, Submission, append_group
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.service.registry import SeriesRegistry
 from lumetry_core.metrics.settings import Settings
 from lumetry_core.runtime.clock import Clock
-from lumetry_core.runtime.database import Database, unavailable
+from lumetry_core.runtime.database import Database, Transaction, unavailable
 from lumetry_core.runtime.errors import LumetryError
 
 log = structlog.get_logger(__name__)
@@ -43,8 +47,22 @@ class Waiting:
 class Appender:
     """Takes submissions and commits them in groups while `run` runs."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Settings, partition_count: int, recent: RecentEntries) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        partition_count: int,
+        recent: RecentEntries,
+        gate: Gate | None = None,
+    ) -> None:
+        """Builds the agent.
+
+        Args:
+            gate: Keeps hard budgets; None: one that only time makes forget.
+        """
         self._database = database
+        self._gate = gate or Gate()
         self._clock = clock
         self._settings = settings
         self._partition_count = partition_count
@@ -60,7 +78,7 @@ class Appender:
         self._registry.forget_notes()
 
     async def append(self, submission: Submission) -> list[AcceptedBatch]:
-        """Makes batches durable and gives their receipts, in order. Fails with OVERLOADED, STORE_UNAVAILABLE."""
+        """Makes batches durable and gives their receipts, in order. Fails with OVERLOADED, STORE_UNAVAILABLE, QUOTA_EXHAUSTED."""
         if self._closed:
             raise unavailable()
         waiting = Waiting(submission, asyncio.get_running_loop().create_future())
@@ -99,8 +117,9 @@ class Appender:
         try:
             async with self._database.write() as tx:
                 group = take()
-                submissions = [waiting.submission for waiting in group]
                 now = self._clock.now()
+                admitted, refusals = await self._meter(tx, group, now)
+                submissions = [waiting.submission for waiting in admitted]
                 receipts, learnt = await append_group(tx, self._registry, self._settings, self._partition_count, submissions, now)
         except LumetryError as error:
             fail(group or take(), error)
@@ -111,7 +130,34 @@ class Appender:
             log.exception("a group of batches could not be appended", requests=len(group))
             await self._commit_each(group)
         else:
-            self._settle(group, receipts, learnt)
+            self._settle(admitted, receipts, learnt)
+            for waiting, refusal in refusals:
+                fail([waiting], refusal)
+
+    async def _meter(
+        self, tx: Transaction, group: Sequence[Waiting], now: datetime
+    ) -> tuple[list[Waiting], list[tuple[Waiting, LumetryError]]]:
+        """Counts the points of who waits, but for those whom a hard budget stops."""
+        admitted: list[Waiting] = []
+        refused: list[tuple[Waiting, LumetryError]] = []
+        passages: dict[int, Passage] = {}
+        points: dict[int, int] = {}
+        for waiting in group:
+            organization_id = waiting.submission.caller.organization_id
+            if organization_id not in passages:
+                passages[organization_id] = await self._gate.open(tx, organization_id, (Meter.METRIC_POINTS,), now)
+            brought = len(waiting.submission.columns.values)
+            refusal = passages[organization_id].refuse([Usage(Meter.METRIC_POINTS, brought)])
+            if refusal is None:
+                admitted.append(waiting)
+                points[organization_id] = points.get(organization_id, 0) + brought
+            else:
+                refused.append((waiting, refusal))
+        for organization_id, brought in points.items():
+            await count(tx, organization_id, [Usage(Meter.METRIC_POINTS, brought)], now)
+        for passage in passages.values():
+            await passage.tell(tx)
+        return admitted, refused
 
     async def _commit_each(self, group: Sequence[Waiting]) -> None:
         """Commits the members of a failed group one by one, so that only what cannot be appended is refused."""

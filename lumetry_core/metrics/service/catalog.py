@@ -6,9 +6,11 @@ from datetime import datetime
 from lumetry_core.metrics.definition import Definition, unpack_labels
 from lumetry_core.metrics.dimension import dimensions_of_first_point
 from lumetry_core.metrics.fleet_contract import NO_FLEET
+from lumetry_core.metrics.hosts import hosts_of
 from lumetry_core.metrics.model import DataStatus, MetricInfo
 from lumetry_core.metrics.partition import partition_of
 from lumetry_core.metrics.store import catalog as catalog_store
+from lumetry_core.metrics.store import hosts as host_store
 from lumetry_core.metrics.store import series as series_store
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
@@ -93,6 +95,9 @@ async def register_series(
         for identity, definition in missing.items()
     ]
     found |= await series_store.insert_series(tx, rows)
+    hosts = hosts_of((unpack_labels(definition.labels) for definition in missing.values()), now)
+    if hosts:
+        await host_store.insert_hosts(tx, organization_id, hosts.values())
     lost = [identity for identity in missing if identity not in found]
     return found | await series_store.find_by_identity(tx, organization_id, lost)
 

@@ -214,6 +214,16 @@ async def count_jobs(tx: Transaction, organization_id: int) -> tuple[int, int, d
     return queued, evaluated, oldest
 
 
+async def count_waiting(tx: Transaction, organization_id: int, partition: int, from_offset: int) -> tuple[int, datetime | None]:
+    """How many jobs of an organization a partition holds from an offset on, and when the oldest of them came."""
+    columns = inbox_entries.c
+    statement = select(func.sum(columns.batch_count).label("jobs"), func.min(columns.create_time).label("oldest")).where(
+        columns.organization_id == organization_id, columns.partition == partition, columns.first_offset >= from_offset
+    )
+    row = (await tx.execute(statement)).one()
+    return int(row.jobs or 0), row.oldest
+
+
 async def oldest_waiting(tx: Transaction) -> datetime | None:
     """When the oldest entry that waits for evaluation came."""
     columns, counters = inbox_entries.c, inbox_partitions.c

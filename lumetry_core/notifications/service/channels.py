@@ -1,5 +1,6 @@
 """Writes and reads channels. What is secret of them is sealed before it is stored, and no verb but `update_channel` opens it."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,6 +13,7 @@ from lumetry_core.notifications.channel_definitions import (
     read_rule,
     require_secret,
 )
+from lumetry_core.notifications.channel_routing import find_unknown
 from lumetry_core.notifications.destination_drafts import ChannelDraft
 from lumetry_core.notifications.destinations import (
     Channel,
@@ -52,6 +54,11 @@ class Tested:
 async def list_channels(tx: Transaction, organization_id: int) -> list[Channel]:
     """All channels, ascending by number."""
     return await store.select_channels(tx, organization_id)
+
+
+async def find_unknown_channels(tx: Transaction, organization_id: int, choices: Sequence[int | str]) -> Collection[int | str]:
+    """Those of the numbers, names and types that stand for no channel (contract logs 8.1)."""
+    return find_unknown(await store.select_channels(tx, organization_id), choices) if choices else ()
 
 
 async def get_channel(tx: Transaction, organization_id: int, channel_id: int, *, lock: bool = False) -> Channel:

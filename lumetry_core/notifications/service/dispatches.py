@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from lumetry_core.alerts.service.system_alerts import close_system_alert, raise_system_alert
+from lumetry_core.billing.model import Meter, Usage
+from lumetry_core.billing.service.metering import count
 from lumetry_core.notifications.attempts import FAILURES_LIMIT, GONE, LIFETIME, Sent, count_failures, follow, is_durable
 from lumetry_core.notifications.destinations import Channel, Target, TargetKey, TargetKind, Webhook
 from lumetry_core.notifications.dispatch import Dispatch, DispatchPage, DispatchStatus
 from lumetry_core.notifications.service.feeding import follow_feed, tell_channel
 from lumetry_core.notifications.service.integrations import FAILING
+from lumetry_core.notifications.service.outages import tell_channel_health, tell_webhook_disabled
 from lumetry_core.notifications.store import channels as channel_store
 from lumetry_core.notifications.store import dispatches as store
 from lumetry_core.notifications.store import webhooks as webhook_store
@@ -126,6 +129,9 @@ async def record_sent(tx: Transaction, organization_id: int, made: Sequence[Sent
         if target is not None:
             targets[after.target] = await note_attempt(tx, target, after, sent.result.status_code, now)
     await store.update_dispatches(tx, organization_id, list(changed.values()))
+    delivered = sum(after.status is DispatchStatus.DELIVERED for after in changed.values())
+    if delivered:
+        await count(tx, organization_id, [Usage(Meter.NOTIFICATIONS_SENT, delivered)], now)
     for key, target in targets.items():
         if target is not None and not target.is_active:
             await store.fail_pending(tx, key, SWITCHED_OFF[key.kind])
@@ -175,6 +181,8 @@ async def note_channel(tx: Transaction, channel: Channel, after: Dispatch, *, is
     )
     if (noted.is_failing, noted.is_enabled) != (channel.is_failing, channel.is_enabled):
         await tell_channel(tx, "channel.updated", noted, now)
+    if noted.is_failing != channel.is_failing:
+        await tell_channel_health(tx, noted, now)
     return noted
 
 
@@ -202,6 +210,7 @@ async def note_webhook(tx: Transaction, webhook: Webhook, after: Dispatch, *, is
         why = "its receiver says that it is gone" if is_gone else f"{failures} deliveries in a row failed, the last with: {after.error}"
         message = f"Webhook '{webhook.name}' is told of nothing any more: {why}"
         await raise_system_alert(tx, webhook.organization_id, FAILING, Severity.CRITICAL, message, WEBHOOK_SUBJECT, webhook.id, now)
+        await tell_webhook_disabled(tx, noted, message, now)
     return noted
 
 

@@ -43,6 +43,11 @@ async def list_integrations(tx: Transaction, organization_id: int) -> list[Integ
     return sorted(found, key=lambda integration: (integration.name.lower(), integration.id))
 
 
+async def read_delivery_times(tx: Transaction, organization_id: int) -> dict[int, datetime]:
+    """When integrations were last sent something, by number; those that never were are left out."""
+    return await store.read_delivery_times(tx, organization_id)
+
+
 async def get_integration(tx: Transaction, organization_id: int, integration_id: int) -> Integration:
     """The integration of a number. Fails with NOT_FOUND."""
     found = await store.find_integration(tx, organization_id, integration_id)
@@ -123,9 +128,9 @@ async def note_delivery(tx: Transaction, organization_id: int, results: Mapping[
     await store.update_deliveries(tx, organization_id, results, now)
 
 
-async def end_failing(tx: Transaction, organization_id: int, integration_id: int, now: datetime) -> None:
-    """Closes the system alert of an integration that is well again, or to which nothing is sent any more."""
-    await close_system_alert(tx, organization_id, FAILING, SUBJECT, str(integration_id), now)
+async def end_failing(tx: Transaction, organization_id: int, integration_id: int, now: datetime) -> bool:
+    """Closes the system alert of an integration that is well again, or to which nothing is sent any more; False when there is none."""
+    return await close_system_alert(tx, organization_id, FAILING, SUBJECT, str(integration_id), now) is not None
 
 
 def resolve_secrets(draft: IntegrationDraft, before: Integration | None, vault: Vault, faults: Faults) -> Secrets:

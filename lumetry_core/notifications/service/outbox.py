@@ -7,12 +7,15 @@ from datetime import datetime
 from lumetry_core.alerts.decisions import Explanation, Transition
 from lumetry_core.alerts.service.decisions import read_explanations, record_gates
 from lumetry_core.alerts.service.system_alerts import raise_system_alert
+from lumetry_core.billing.model import Meter, Usage
+from lumetry_core.billing.service.metering import count
 from lumetry_core.incidents.service.telling import tell_sent
 from lumetry_core.notifications.delivery import Cause, Delivery, DeliveryStatus, Lane
 from lumetry_core.notifications.gates import conclude
 from lumetry_core.notifications.model import FALLBACK_ID, Integration, LastStatus
 from lumetry_core.notifications.retries import FAILING_AFTER, OUT_OF_REACH_LIMIT, Attempt, follow_lane, settle
 from lumetry_core.notifications.service.integrations import FAILING, SUBJECT, end_failing, note_delivery
+from lumetry_core.notifications.service.outages import tell_integration_failing, tell_integration_recovered
 from lumetry_core.notifications.service.profiles import find_integrations
 from lumetry_core.notifications.service.recording import CHANNEL, LEASE, shows
 from lumetry_core.notifications.store import deliveries as store
@@ -105,7 +108,10 @@ async def record_attempts(tx: Transaction, organization_id: int, attempts: Seque
         changed |= {row.id: row for row in follow_ups([row for row in beside if row.id not in changed], given_up)}
     await store.update_deliveries(tx, organization_id, list(changed.values()))
     await retrace(tx, organization_id, changed.values(), now)
-    sent = [row for row in settled.values() if row.status is DeliveryStatus.SUCCESS and row.incident_id is not None]
+    delivered = [row for row in settled.values() if row.status is DeliveryStatus.SUCCESS]
+    if delivered:
+        await count(tx, organization_id, [Usage(Meter.NOTIFICATIONS_SENT, len(delivered))], now)
+    sent = [row for row in delivered if row.incident_id is not None]
     if sent:
         names = await read_names(tx, organization_id, sent)
         entries = [(row.incident_id or 0, row.integration_id or None, describe(row, names.get(row.integration_id, ""))) for row in sent]
@@ -190,15 +196,20 @@ async def note_health(tx: Transaction, followed: Sequence[tuple[Lane, Lane, Atte
     """
     failing = [(lane, last) for before, lane, last in followed if lane.failures >= FAILING_AFTER and lane.failures > before.failures]
     well = [lane for before, lane, _ in followed if before.failures >= FAILING_AFTER and not lane.failures]
-    present = await find_integrations(tx, failing[0][0].organization_id, {lane.integration_id for lane, _ in failing}) if failing else {}
+    named = [lane for lane, _ in failing] + well
+    present = await find_integrations(tx, named[0].organization_id, {lane.integration_id for lane in named}) if named else {}
     for lane, last in failing:
         number = lane.integration_id
         if number == FALLBACK_ID or (number in present and present[number].is_enabled):
             since = f"{lane.failures} attempts in a row failed, the last with: {last.result.error}"
             message = f"Integration {number} does not get its notifications: {since}"
-            await raise_system_alert(tx, lane.organization_id, FAILING, Severity.CRITICAL, message, SUBJECT, str(number), now)
+            raised = await raise_system_alert(tx, lane.organization_id, FAILING, Severity.CRITICAL, message, SUBJECT, str(number), now)
+            if raised.occurrence_count == 1 and number in present:
+                await tell_integration_failing(tx, present[number], last.result.error, now)
     for lane in well:
-        await end_failing(tx, lane.organization_id, lane.integration_id, now)
+        number = lane.integration_id
+        if await end_failing(tx, lane.organization_id, number, now) and number in present:
+            await tell_integration_recovered(tx, present[number], now)
 
 
 async def retrace(tx: Transaction, organization_id: int, changed: Iterable[Delivery], now: datetime) -> None:

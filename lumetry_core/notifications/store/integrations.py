@@ -140,6 +140,15 @@ async def update_deliveries(
         await tx.execute(update(integrations).where(of(organization_id, number)).values(values))
 
 
+async def read_delivery_times(tx: Transaction, organization_id: int) -> dict[int, datetime]:
+    """When the newest deliveries of integrations ended, by number."""
+    columns = integrations.c
+    statement = select(columns.id, columns.last_delivery_time).where(
+        columns.organization_id == organization_id, columns.last_delivery_time.is_not(None)
+    )
+    return {row.id: row.last_delivery_time for row in await tx.execute(statement)}
+
+
 def to_integration(row: Any) -> Integration:  # noqa: ANN401 -- rows carry their columns as attributes
     """An integration from its row."""
     return Integration(

@@ -99,6 +99,19 @@ async def find_hosts(tx: Transaction, organization_id: int, host_ids: Collection
     return found
 
 
+async def find_host_ids(tx: Transaction, organization_id: int, host_ids: Collection[str]) -> dict[str, int]:
+    """The number of the host of each id: by its external id, else by its metadata; of several the lowest."""
+    found: dict[str, int] = {}
+    for column in (columns.host_id, columns.external_id):
+        for chunk in chunks(host_ids):
+            statement = select(columns.id, column.label("name")).where(
+                columns.organization_id == organization_id, column.in_(chunk), columns.node_type == NodeType.HOST.value, IS_PRESENT
+            )
+            # external ids come last, and so win; of the same name the lowest number does
+            found |= {row.name: row.id for row in await tx.execute(statement.order_by(columns.id.desc()))}
+    return found
+
+
 async def find_names(tx: Transaction, organization_id: int, ids: Collection[int]) -> dict[int, str]:
     """The names of nodes by number, retired ones included."""
     found: dict[int, str] = {}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from lumetry_core.access.model import RateSettings
-from lumetry_core.access.rates import build_limits
-from lumetry_core.access.service.rates import RateLimiter
+from lumetry_core.access.rates import INQUIRIES, build_limits
+from lumetry_core.access.service.rates import AddressLimiter, RateLimiter
 from lumetry_core.runtime.caller import Caller, CredentialKind, RateClass
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.errors import LumetryError, Reason
@@ -164,3 +164,19 @@ async def test_charge_stranger_by_address(clock: FakeClock) -> None:
     assert limiter.charge_stranger(replace(origin, address="192.0.2.2")).remaining == 59
     assert limiter.charge_stranger(ORIGIN).remaining == 399
     assert await grants(limiter, 10, family="logs") == 10
+
+
+def test_address_limiter_has_a_bucket_for_each_address(clock: FakeClock) -> None:
+    """Five calls an hour from an address, others unhindered; a clock that is set back gives nobody anything."""
+    limiter = AddressLimiter(INQUIRIES, clock)
+    for _ in range(5):
+        limiter.charge("192.0.2.1")
+    with pytest.raises(LumetryError) as refused:
+        limiter.charge("192.0.2.1")
+    assert (refused.value.reason, refused.value.metadata["retry_after_seconds"]) == (Reason.RATE_LIMITED, "720")
+    limiter.charge("192.0.2.2")
+    clock.advance(hours=-1)
+    with pytest.raises(LumetryError):
+        limiter.charge("192.0.2.1")
+    clock.advance(minutes=12)
+    limiter.charge("192.0.2.1")

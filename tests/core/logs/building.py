@@ -7,11 +7,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from lumetry_core.logs.columns import unpack
+from lumetry_core.logs.grouping import read_sightings
 from lumetry_core.logs.model import Draft, EntryFault, ErrorDraft, Receipt, Settings, StoredEntry
-from lumetry_core.logs.service import sealing
+from lumetry_core.logs.service import sealing, unread
 from lumetry_core.logs.service.appender import Appender
+from lumetry_core.logs.service.grouping import Grouped, record_sightings
 from lumetry_core.runtime.caller import Caller, CredentialKind
-from lumetry_core.runtime.clock import Clock, to_ms
+from lumetry_core.runtime.clock import Clock, from_ms, to_ms
 from lumetry_core.runtime.database import Database
 
 SETTINGS = Settings(dedupe_seconds=60)
@@ -49,8 +52,18 @@ async def running_appender(database: Database, clock: Clock) -> AsyncIterator[Ap
             await task
 
 
+async def read_all(database: Database, organization_id: int, now: datetime | None = None) -> Grouped:
+    """Reads every new block as the reader of grouping does; their groups."""
+    async with database.write() as tx:
+        blocks = await unread.list_unread(tx, organization_id, 2**40)
+        await unread.mark_read(tx, organization_id, [block.id for block in blocks])
+        batches = [batch for block in blocks for batch in unpack(block.project_id, block.first_id, block.payload)]
+        return await record_sightings(tx, organization_id, read_sightings(batches), now or from_ms(NOW_MS))
+
+
 async def seal_all(database: Database, organization_id: int) -> None:
-    """Seals every fresh block, and merges sealed ones once more."""
+    """Reads new blocks, seals every fresh one, and merges sealed ones once more."""
+    await read_all(database, organization_id)
     async with database.read() as tx:
         groups = await sealing.store.list_groups(tx, organization_id, sealing.FULL_LEVEL)
     for group in groups:

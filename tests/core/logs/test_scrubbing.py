@@ -87,6 +87,8 @@ SECRETS = [
     ("national_id", "ssn 123-45-6789", "ssn []"),
     ("national_id", "1123-45-6789", None),
     ("national_id", "to DE89 3704 0044 0532 0130 00 EUR", "to [] EUR"),
+    ("national_id", "DE89370400440532013000 DE89370400440532013000X", "[] DE89370400440532013000X"),
+    ("national_id", "NO 12 DE89370400440532013000 GB29NWBK60161331926819 PAID", "NO 12 [] [] PAID"),
     ("national_id", "GB82WEST12345698765432", "[]"),
     ("national_id", "GB83WEST12345698765432", None),
 ]

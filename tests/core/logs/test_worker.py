@@ -8,19 +8,21 @@ from lumetry_core.logs.store.receipts import log_receipts
 from lumetry_core.logs.worker import LogKeeper, LogSealer
 from lumetry_core.projects.model import LogSettings, Project
 from lumetry_core.projects.model import Settings as ProjectSettings
-from lumetry_core.projects.store import save
+from lumetry_core.projects.store.projects import save
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
-from tests.core.logs.building import Find, Send, make_entry
+from tests.core.logs.building import Find, Send, make_entry, read_all
 
 
-async def test_sealer_merges_what_is_due(database: Database, send: Send, find: Find, clock: FakeClock) -> None:
+async def test_sealer_merges_what_is_due(database: Database, send: Send, find: Find, project: Project, clock: FakeClock) -> None:
     """Many small blocks become one, level after level, until nothing is due."""
     sealer = LogSealer(database)
     for number in range(128):
         await send(make_entry(str(number), number))
         if number % 16 == 15:
+            assert not await sealer.tick(clock.now())  # what is still to be read stays
+            await read_all(database, project.organization_id)
             assert await sealer.tick(clock.now())
     while await sealer.tick(clock.now()):
         pass
@@ -53,3 +55,14 @@ async def test_keeper_drops_receipts(database: Database, send: Send, clock: Fake
         await keeper.tick(clock.now())
         async with database.read() as tx:
             assert len((await tx.execute(select(log_receipts.c.digest))).all()) == left
+
+
+async def test_keeper_enforces_the_cap(database: Database, send: Send, find: Find, clock: FakeClock) -> None:
+    """Above the cap the oldest blocks of the deployment go, and no more of them than it takes."""
+    for hours in (5, 1, 3):
+        await send(make_entry(f"{hours} hours ago", -3600 * hours))
+    async with database.read() as tx:
+        sizes = (await tx.execute(select(log_blocks.c.byte_count).order_by(log_blocks.c.last_ns.desc()))).scalars().all()
+    keeper = LogKeeper(database, Settings(), max_bytes=sizes[0] + sizes[1])
+    assert not await keeper.tick(clock.now())
+    assert [entry.message for entry in await find()] == ["1 hours ago", "3 hours ago"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from lumetry_core.notifications.channel_routing import ChannelFacts, Happening, route_to_channels
+from lumetry_core.notifications.channel_routing import ChannelFacts, Happening, find_unknown, route_to_channels
 from lumetry_core.notifications.destinations import Channel, ChannelRule, ChannelType
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -79,3 +79,18 @@ def test_acknowledgement_reaches_who_keeps_incidents() -> None:
 def test_rises_and_renewals_are_told_again(happening: Happening) -> None:
     """Also to those whose rules did not match before."""
     assert told(happening, replace(FACTS, offered={1}), a_channel(1), a_channel(2, ("", "critical"))) == ("alert.fired", [1, 2])
+
+
+def test_log_alert_rules_choose_channels_in_place_of_routing() -> None:
+    """A rule's channels are told by number, name or type, whatever their own rules say, and nobody else; a name comes before a type."""
+    slack, other = a_channel(1, ("metric", ""), type=ChannelType.SLACK), a_channel(2, type=ChannelType.SLACK)
+    email, off = a_channel(3, type=ChannelType.EMAIL), a_channel(4, type=ChannelType.EMAIL, is_enabled=False)
+    channels = (slack, other, email, off)
+    of_log = replace(FACTS, source="log")
+    expected: dict[tuple[int | str, ...], list[int]] = {(1,): [1], (" C2",): [2], ("slack",): [1, 2], ("email", 1): [1, 3]}
+    expected |= {(4,): [], (99,): [], (): [2, 3]}
+    for choices, ids in expected.items():
+        assert told(Happening.OPEN, replace(of_log, channel_names=choices), *channels) == ("alert.fired", ids)
+    named = (replace(slack, name="email"), email)
+    assert told(Happening.OPEN, replace(of_log, channel_names=("email",)), *named) == ("alert.fired", [1])
+    assert find_unknown(channels, [1, 99, "c3", "Slack", "nix"]) == {99, "nix"}

@@ -2,7 +2,9 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
+from sqlalchemy import select
 
+from lumetry_core.activity.store.items import activity_items
 from lumetry_core.alerts.monitors import Entity, EntityType
 from lumetry_core.alerts.service.handling import acknowledge
 from lumetry_core.alerts.service.silence_rules import SilenceRuleDraft, cancel_rule, create_rule
@@ -19,6 +21,7 @@ from lumetry_core.notifications.service.profiles import create_profile
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
+from tests.core.notices.people import add_person, read_inbox, read_told
 from tests.core.notifications.integrating import LAB_RULES
 from tests.core.notifications.pipeline import CALLER, OK
 from tests.core.notifications.posting import FAILED, ORGANIZATION, Post
@@ -248,6 +251,38 @@ async def test_channel_is_failing_while_it_is_retried_for_long(database: Databas
         assert (well.is_failing, well.last_error) == (False, None)
 
 
+async def test_channel_in_trouble_is_told_once(database: Database, clock: FakeClock) -> None:
+    """Those who manage integrations find it in their inboxes; the activity feed tells of the recovery as well."""
+    manager = await add_person(database, ORGANIZATION, "manager", "Admin", clock.now())
+    viewer = await add_person(database, ORGANIZATION, "viewer", "Viewer", clock.now())
+    async with Post(database, clock) as post:
+        ops = await post.add_channel()
+        post.sender.answer = lambda _target, _dispatch: FAILED
+        await post.fire()
+        await post.settle()
+        for seconds in (1, 5, 33):
+            clock.advance(seconds=seconds)
+            await post.deliver()
+        post.sender.answer = lambda _target, _dispatch: OK
+        clock.advance(minutes=5)
+        await post.deliver()
+        assert (await post.channel(ops)).is_failing is False
+    assert await read_told(database, ORGANIZATION, manager) == [
+        ("incident_opened", "critical", "Incident INC-000001 opened"),
+        ("channel_failing", "warning", "Channel Ops does not get its messages"),
+    ]
+    [_, notice] = await read_inbox(database, ORGANIZATION, manager)
+    assert (notice.draft.body, notice.draft.resource_type, notice.draft.resource_id) == (
+        "The last attempt failed with: answered 500",
+        "channel",
+        str(ops.id),
+    )
+    assert [kind for kind, _, _ in await read_told(database, ORGANIZATION, viewer)] == ["incident_opened"]
+    async with database.read() as tx:
+        rows = await tx.execute(select(activity_items.c.action).where(activity_items.c.kind == "delivery").order_by(activity_items.c.id))
+        assert list(rows.scalars()) == ["channel_failing", "channel_recovered"]
+
+
 async def test_receiver_that_is_gone_switches_a_channel_off(database: Database, clock: FakeClock) -> None:
     """At once, with all that waits for it."""
     async with Post(database, clock) as post:
@@ -261,7 +296,8 @@ async def test_receiver_that_is_gone_switches_a_channel_off(database: Database, 
 
 
 async def test_webhook_that_fails_ten_times_is_told_no_more(database: Database, clock: FakeClock) -> None:
-    """With a system alert; made active again it counts from nothing and hears what comes."""
+    """With a system alert and notices, once; made active again it counts from nothing and hears what comes."""
+    manager = await add_person(database, ORGANIZATION, "manager", "Admin", clock.now())
     async with Post(database, clock) as post:
         hook = await post.add_webhook("alert.fired")
         refused = SendResult(ok=False, status_code=404, error="answered 404", is_final=True)
@@ -278,6 +314,11 @@ async def test_webhook_that_fails_ten_times_is_told_no_more(database: Database, 
         async with database.read() as tx:
             [raised] = await list_system_alerts(tx, ORGANIZATION, None, 10)
         assert (raised.code, raised.subject_type, raised.subject_id) == ("DeliveryFailing", "Webhook", hook.id)
+        told = await read_told(database, ORGANIZATION, manager)
+        assert [each for each in told if each[0] != "incident_opened"] == [
+            ("system", "critical", "Notifications do not arrive"),
+            ("webhook_disabled", "warning", "Webhook Hook was disabled"),
+        ]
         post.sender.answer = lambda _target, _dispatch: OK
         async with database.write() as tx:
             await webhooks.update_webhook(tx, CALLER, hook.id, WebhookDraft(is_active=True), LAB_RULES, clock.now())

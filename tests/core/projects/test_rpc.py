@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from lumetry.projects.v1 import project_pb2
 from lumetry.projects.v1 import project_service_pb2 as pb
 from lumetry.projects.v1.project_service_pb2_grpc import ProjectServiceStub, add_ProjectServiceServicer_to_server
-from lumetry_core.projects.model import Project, ProjectStats
+from lumetry_core.projects.model import Project, ProjectFigures, ProjectStats
 from lumetry_core.projects.rpc import ProjectServicer
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
@@ -41,9 +41,11 @@ async def authenticate(origin: Origin) -> Caller:
     return CALLERS[origin.secret]
 
 
-async def count(_tx: Transaction, caller: Caller, project: Project, _now: datetime) -> ProjectStats:
+async def count(_tx: Transaction, caller: Caller, project: Project, _now: datetime) -> ProjectFigures:
     """Figures by which a test recognises who asked for what."""
-    return ProjectStats(open_incidents=2, active_alerts=len(project.name), log_entries_24h=0 if caller.user_id == 3 else None)
+    return ProjectFigures(
+        ProjectStats(open_incidents=2, active_alerts=len(project.name), log_entries_24h=0 if caller.user_id == 3 else None), 2_500_000
+    )
 
 
 @pytest.fixture
@@ -94,7 +96,8 @@ async def test_project_lives_from_creation_to_deletion(stub: ProjectServiceStub,
 
     read = await stub.GetProject(pb.GetProjectRequest(id="web"), metadata=bearer("reader-key"))
     stats = project_pb2.ProjectStats(open_incidents=2, active_alerts=3, log_entries_24h=0)
-    assert read == pb.GetProjectResponse(project=expected, stats=stats)
+    spend = project_pb2.ProjectSpend(microunits=2_500_000)
+    assert read == pb.GetProjectResponse(project=expected, stats=stats, spend=spend)
 
     clock.advance(seconds=1)
     change = pb.UpdateProjectRequest(

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from google.protobuf import json_format
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.contracts.logs import content
 from gateway.contracts.logs.content import read_content, read_object
-from gateway.contracts.logs.entries import Parts, build_parts
+from gateway.contracts.logs.entries import LARGEST_SECOND, Parts, build_parts
 from gateway.contracts.logs.inspection import read_entries
 from gateway.transcode.bodies import is_too_deep
 from gateway.transcode.failures import Failure, Fault, Reason
@@ -32,7 +33,7 @@ def read(body: bytes) -> Parts | list[Fault]:
     """What a body holds: messages, or faults."""
     faults: list[Fault] = []
     found = read_content(body)
-    parts = build_parts(found.batch.logs) if found.batch else None
+    parts = build_parts(found.batch.logs, len(body)) if found.batch else None
     parts = parts or read_entries(found.data or read_object(body), 1000, faults)
     return parts if parts is not None and not faults else faults
 
@@ -331,3 +332,47 @@ def test_limit_depth(levels: int, deep: bool) -> None:
     nested = json.loads('{"a":[' * (levels // 2) + ("{}" if levels % 2 else "1") + "]}" * (levels // 2))
     body = compact({"logs": [*[entry(metadata={"a": [1]})] * 50, entry(metadata=nested)]})
     assert content.is_deep(body) == deep
+
+
+def test_send_columns() -> None:
+    """Many entries travel as columns, in which each is what it would be by itself, and are charged the same."""
+    kinds = [
+        entry(),
+        entry(metadata={"k": [1, "é"]}, environment="eu", trace_id="t", privacy_mode=True),
+        entry(environment="us", parent_span_id="p", metadata=None, timestamp="1601-01-01T00:00:00.000000007Z"),
+        entry(level="panic", timestamp="9999-12-31 23:59:59+01:00", error={"type": "E", "stack_trace": "one", "context": {"a": 1}}),
+        entry(timestamp="2026-01-26T14:30:00.123456789", error={}, environment=None),
+    ]
+    entries = [kinds[number % len(kinds)] for number in range(40)]
+    parts = read(compact({"logs": [{**one, "project_id": "shop"} for one in entries]}))
+    assert isinstance(parts, Parts)
+    (message,) = parts.messages
+    columns = message.columns
+    alone = [one for given in entries for one in sent({**given, "project_id": "shop"})]
+    assert (len(message.entries), columns.size_bytes) == (0, sum(one.size_bytes for one in alone))
+    assert np.frombuffer(columns.times, "<i8").tolist() == [
+        min(max(one.time.seconds, -LARGEST_SECOND), LARGEST_SECOND) * 1_000_000_000 + one.time.nanos for one in alone
+    ]
+    late = {index: one.time_text for index, one in enumerate(alone) if one.time.seconds < 0 or one.time.seconds > 2**33}
+    assert (dict(columns.time_texts), list(columns.levels)) == (late, [one.level for one in alone])
+    assert (list(columns.messages), list(columns.metadata_json)) == ([one.message for one in alone], [one.metadata_json for one in alone])
+    names = [None, *columns.environments]
+    assert [names[number] for number in columns.environment_numbers] == [
+        one.environment if one.HasField("environment") else None for one in alone
+    ]
+    assert (columns.project_id, list(columns.span_ids)) == ("shop", [])
+    assert (list(columns.trace_ids), list(columns.parent_span_ids)) == (
+        [one.trace_id for one in alone],
+        [one.parent_span_id for one in alone],
+    )
+    assert dict(columns.errors) == {index: one.error for index, one in enumerate(alone) if one.HasField("error")}
+    assert list(columns.private_entries) == [index for index, one in enumerate(alone) if one.privacy_mode]
+
+
+def test_send_columns_only_of_what_fits() -> None:
+    """What one of many entries would be refused or cut for, or several projects, makes them travel one by one."""
+    for odd in ({"message": "x" * 2561}, {"project_id": "other"}):
+        parts = read(compact({"logs": [*[entry(project_id="shop") for _ in range(40)], {**entry(project_id="shop"), **odd}]}))
+        assert isinstance(parts, Parts)
+        assert [len(message.entries) for message in parts.messages] == [41]
+    assert faults_of(*[entry() for _ in range(40)], entry(metadata={"k": "x" * 102_400})) != []

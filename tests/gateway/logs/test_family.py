@@ -19,11 +19,10 @@ UUID = "0197b2f0-0000-7000-8000-000000000001"
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
     [
-        ("GET", "/v1/logs/stream", 404, "not_found"),
-        ("GET", "/v1/logs/usage", 404, "not_found"),
-        ("GET", "/v1/log-groups", 404, "not_found"),
-        ("POST", "/v1/log-groups/7/resolve", 404, "not_found"),
-        ("GET", "/v1/log-alert-rules", 404, "not_found"),
+        ("GET", "/v1/logs/stream/x", 404, "not_found"),
+        ("GET", "/v1/log-groups/7/resolve/x", 404, "not_found"),
+        ("POST", "/v1/log-groups/7/close", 404, "not_found"),
+        ("GET", "/v1/log-keys/7/x", 404, "not_found"),
         ("GET", "/v1/logs//", 404, "not_found"),
         ("GET", f"/v1/logs//{UUID}", 404, "not_found"),
         ("GET", f"/v1/log-keys//{UUID}", 404, "not_found"),

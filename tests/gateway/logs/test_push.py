@@ -54,10 +54,14 @@ class Store:
 
     async def push(self, request: pb.PushLogsRequest, context: Any) -> Any:
         await self.judge(context)
+        if request.validate_only:
+            return pb.PushLogsResponse()
         self.batches.append(request)
-        used = sum(entry.size_bytes for entry in request.entries)
+        used = sum(entry.size_bytes for entry in request.entries) + request.columns.size_bytes
         by_key = dict(context.invocation_metadata())["authorization"].startswith("Bearer ll_")
-        return pb.PushLogsResponse(processed_count=len(request.entries), bytes_used=used, log_key_id=KEY_ID if by_key else "")
+        return pb.PushLogsResponse(
+            processed_count=len(request.entries) + len(request.columns.messages), bytes_used=used, log_key_id=KEY_ID if by_key else ""
+        )
 
     async def push_parts(self, parts: AsyncIterator[pb.PushLogPartsRequest], context: Any) -> Any:
         whole = pb.PushLogsRequest()

@@ -191,3 +191,22 @@ async def test_credential_of_a_user_is_the_same_user_everywhere(client: Any, cor
     assert data["credential"] == {"type": "api_token", "id": "5", "scopes": []}
     assert identity_of("user", 3) != identity_of("organization", 3)
     assert identity_of("user", 3)[14] == "4"
+
+
+async def test_pages_of_other_origins(core: FakeCore) -> None:
+    """Those that the deployment names may read every answer and ask beforehand, PATCH included."""
+    origin = {"Origin": "https://ops.example.com"}
+    config = Config(http="127.0.0.1:0", core=core.address, cors_origins=tuple(origin.values()))
+    async with running(config) as address, aiohttp.ClientSession(f"http://{address}") as session:
+        async with session.options("/api/v1/projects/web", headers=origin) as response:
+            said = {name: response.headers[f"Access-Control-Allow-{name}"] for name in ("Origin", "Methods", "Headers")}
+            assert (response.status, said) == (
+                204,
+                {
+                    "Origin": "https://ops.example.com",
+                    "Methods": "GET, POST, PUT, PATCH, DELETE, OPTIONS",
+                    "Headers": "Content-Type, Authorization, X-Request-ID, Last-Event-ID",
+                },
+            )
+        async with session.get("/api/v1/tasks", headers=origin) as response:
+            assert (response.status, response.headers["Access-Control-Allow-Origin"]) == (404, "https://ops.example.com")

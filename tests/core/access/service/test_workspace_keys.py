@@ -15,6 +15,7 @@ from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
 from lumetry_core.runtime.interceptors import Origin
+from tests.core.notices.people import read_inbox
 
 
 def caller_of(user: User) -> Caller:
@@ -182,3 +183,20 @@ async def test_authenticate_a_workspace_key_after_its_end(
     authenticator.forget()
     assert await is_refused(authenticator, origin_of(lasting))
     assert {row["revoke_time"] is None for row in await rows(workspace_keys, "revoke_time")} == {False}
+
+
+async def test_owner_is_told_of_keys_that_come_and_go(database: Database, clock: Clock, admin: User) -> None:
+    """A notice for the creation and one for the revocation, without the secret, for the owner alone."""
+    async with database.write() as tx:
+        other = await create_user(tx, system_caller(admin.organization_id), NewUser(username="other", roles=("Admin",)), clock.now())
+        key, secret = await create(tx, admin, clock)
+    async with database.write() as tx:
+        await revoke_workspace_key(tx, caller_of(admin), key.id, clock.now())
+    told = await read_inbox(database, admin.organization_id, admin.id)
+    assert [(notice.draft.kind.value, notice.draft.severity.value, notice.draft.title) for notice in told] == [
+        ("api_key_created", "info", "API key created: ci"),
+        ("api_key_revoked", "info", "API key revoked: ci"),
+    ]
+    assert [(notice.draft.resource_type, notice.draft.resource_id) for notice in told] == [("api_key", key.id)] * 2
+    assert secret not in str(told)
+    assert await read_inbox(database, admin.organization_id, other.id) == []

@@ -5,12 +5,14 @@ import pytest
 
 from lumetry_core.alerts.model import SystemAlert, SystemAlertState
 from lumetry_core.alerts.service import reading, system_alerts
+from lumetry_core.notices.model import NoticeDraft, NoticeKind, NoticeSeverity
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError
 from lumetry_core.runtime.events import read_after
+from tests.core.notices.people import add_person, read_inbox
 
 CALLER = Caller(organization_id=7, kind=CredentialKind.INTERACTIVE)
 
@@ -79,3 +81,25 @@ async def test_search_system_alerts_filters(database: Database, clock: Clock) ->
         with pytest.raises(LumetryError) as failure:
             await reading.search_system_alerts(tx, CALLER, "x", -1)
     assert [fault.path for fault in failure.value.faults] == ["status", "limit"]
+
+
+async def test_system_alert_is_told_to_all_members_once(database: Database, clock: Clock) -> None:
+    """Every active user has a notice as severe as the alert; a repetition tells nothing, a new alert does."""
+    member = await add_person(database, 7, "member", "Viewer", clock.now())
+    await add_person(database, 8, "stranger", "Admin", clock.now())
+    first = await raise_it(database, clock, "one")
+    await raise_it(database, clock, "two")
+    [notice] = await read_inbox(database, 7, member)
+    assert notice.draft == NoticeDraft(
+        kind=NoticeKind.SYSTEM,
+        severity=NoticeSeverity.WARNING,
+        title="An evaluation job was given up",
+        body="one",
+        resource_type="system_alert",
+        resource_id=str(first.id),
+        link="/system-alerts",
+    )
+    await close_it(database, clock)
+    await raise_it(database, clock, "three")
+    assert [each.draft.body for each in await read_inbox(database, 7, member)] == ["one", "three"]
+    assert await read_inbox(database, 8, member + 1) == []

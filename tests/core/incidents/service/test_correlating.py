@@ -12,11 +12,14 @@ from lumetry_core.alerts.service.membership import release, suppress
 from lumetry_core.alerts.service.reading import find_alerts
 from lumetry_core.alerts.service.transitions import add_violations, close_by_recovery, escalate
 from lumetry_core.alerts.store.alerts import update_alerts
+from lumetry_core.feed.registry import INCIDENT_TYPES
+from lumetry_core.feed.service import subscribe
 from lumetry_core.incidents.model import Incident, JoinReason
 from lumetry_core.incidents.store.members import find_present_members
 from lumetry_core.incidents.worker import work_off
 from lumetry_core.rules.model import Severity
 from lumetry_core.runtime.caller import system_caller
+from lumetry_core.runtime.clock import spell_time
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.events import read_after
 from lumetry_core.runtime.queue import claim, complete, enqueue
@@ -94,6 +97,26 @@ async def test_correlate_items_groups_by_host_else_metric(
         found = await find_alerts(tx, ORGANIZATION, [alert.id for alert in alerts])
     assert [alert.incident_id for alert in found] == [incidents[position].id for position in (2, 2, 3, 0, 1, 0)]
     assert await read_events(database) == [("incident.opened", incident.id) for incident in incidents]
+
+
+async def test_correlate_items_hands_over_what_joins(database: Database, read_incidents: ReadIncidents) -> None:
+    """Subscribers hear of an opening, and of all alerts that join in a round at once; the first is part of the opening."""
+    async with database.write() as tx:
+        await subscribe(tx, ORGANIZATION, "listener", "test", INCIDENT_TYPES)
+    await open_some(database, an_opening(1, "srv-1"))
+    await correlate_all(database)
+    joining = await open_some(database, an_opening(2, "srv-1"), an_opening(3, "srv-1"), now=LATER)
+    await correlate_all(database, LATER)
+    (incident,) = await read_incidents()
+    async with database.write() as tx:
+        handed = [(item.kind, item.payload) for item in await claim(tx, "listener")]
+    assert handed == [
+        ("incident.opened", {"incident_id": incident.id, "time": spell_time(NOW)}),
+        (
+            "incident.alert_correlated",
+            {"incident_id": incident.id, "alert_ids": [alert.id for alert in joining], "time": spell_time(LATER)},
+        ),
+    ]
 
 
 async def test_correlate_items_joins_over_rounds(database: Database, read_incidents: ReadIncidents, read_timeline: ReadTimeline) -> None:

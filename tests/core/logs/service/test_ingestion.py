@@ -15,7 +15,7 @@ from lumetry_core.projects.draft import Draft as ProjectDraft
 from lumetry_core.projects.model import LogSettings, Project
 from lumetry_core.projects.model import Settings as ProjectSettings
 from lumetry_core.projects.service import create
-from lumetry_core.projects.store import save
+from lumetry_core.projects.store.projects import save
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.database import Database, open_database
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
@@ -50,6 +50,7 @@ async def test_push_stores_what_was_sent(send: Send, find: Find, project: Projec
         trace_id="t",
         span_id=None,
         parent_span_id="p",
+        fingerprint=found.fingerprint,
     )
 
 
@@ -211,7 +212,14 @@ async def test_push_again_to_another_process(
     other = open_database(database_url, Wakeups().wake)
     async with running_appender(database, clock) as one, running_appender(other, clock) as two:
         pushes = [
-            push_logs(running.append, Projects(opened), clock, Settings(), make_caller(organization_id), Push([make_entry("a")], "k"))
+            push_logs(
+                running.append,
+                Projects(opened),
+                clock,
+                Settings(),
+                make_caller(organization_id),
+                Push([make_entry("a")], idempotency_key="k"),
+            )
             for running, opened in ((one, database), (two, other), (one, database), (two, other))
         ]
         answers = await asyncio.gather(*pushes)

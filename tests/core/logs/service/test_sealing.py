@@ -3,12 +3,12 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from lumetry_core.logs.model import BlockGroup
+from lumetry_core.logs.model import BlockGroup, BlocksChanged
 from lumetry_core.logs.service import sealing
 from lumetry_core.logs.store.blocks import log_blocks
 from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
-from tests.core.logs.building import Find, Send, make_entry, make_error, seal_all
+from tests.core.logs.building import Find, Send, make_entry, make_error, read_all, seal_all
 
 
 async def list_blocks(database: Database) -> list[tuple[int, int, int]]:
@@ -27,6 +27,7 @@ async def test_seal_keeps_every_entry(database: Database, send: Send, find: Find
         make_entry("password=x", -86_400, privacy_mode=True),
     )
     await send(make_entry("late", 90_000), make_entry("b" * 10_240, 1, project_id="x" * 200))
+    await read_all(database, organization_id)
     before = await find()
     for _ in range(3):
         await seal_all(database, organization_id)
@@ -52,13 +53,14 @@ async def test_seal_what_another_process_has_sealed(
     """Nothing is doubled: the slower process's work is dropped."""
     await send(make_entry("a"))
     await send(make_entry("b"))
+    await read_all(database, organization_id)
     clock.advance(seconds=20)
     async with database.read() as tx:
         (group,) = await sealing.find_due(tx, organization_id, clock.now())
         sealed = sealing.merge(await sealing.read_sources(tx, group))
     async with database.write() as tx:
         await sealing.replace_blocks(tx, sealed)
-    with pytest.raises(sealing.BlocksChanged):
+    with pytest.raises(BlocksChanged):
         async with database.write() as tx:
             await sealing.replace_blocks(tx, sealed)
     assert len(await find()) == 2
@@ -71,6 +73,8 @@ async def test_seal_what_another_process_has_sealed(
         (0, 1, 1, 20, True),
         (0, 16, 16, 0, True),
         (0, 2, 8192, 0, True),
+        (-2, 1, 1, 0, False),
+        (-2, 1, 1, 20, True),
         (1, 7, 7, 1000, False),
         (1, 8, 8, 0, True),
     ],

@@ -27,13 +27,17 @@ from lumetry.access.v1 import permission_pb2 as lumetry_dot_access_dot_v1_dot_pe
 from lumetry.logs.v1 import log_pb2 as lumetry_dot_logs_dot_v1_dot_log__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+lumetry/logs/v1/log_ingestion_service.proto\x12\x0flumetry.logs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\x1a\x19lumetry/logs/v1/log.proto\"\xb5\x03\n\x08LogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_text\x18\x02 \x01(\t\x12(\n\x05level\x18\x03 \x01(\x0e\x32\x19.lumetry.logs.v1.LogLevel\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x18\n\x0b\x65nvironment\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nproject_id\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x15\n\rmetadata_json\x18\x07 \x01(\x0c\x12(\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x19.lumetry.logs.v1.LogError\x12\x15\n\x08trace_id\x18\t \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07span_id\x18\n \x01(\tH\x03\x88\x01\x01\x12\x1b\n\x0eparent_span_id\x18\x0b \x01(\tH\x04\x88\x01\x01\x12\x14\n\x0cprivacy_mode\x18\x0c \x01(\x08\x12\x12\n\nsize_bytes\x18\r \x01(\rB\x0e\n\x0c_environmentB\r\n\x0b_project_idB\x0b\n\t_trace_idB\n\n\x08_span_idB\x11\n\x0f_parent_span_id\"\x99\x01\n\x0fPushLogsRequest\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.lumetry.logs.v1.LogEntry\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x13\n\x0b\x62ody_digest\x18\x03 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x15\n\rreturn_faults\x18\x05 \x01(\x08\"S\n\x08LogFault\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x18\n\x0b\x65ntry_index\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x0e\n\x0c_entry_index\"\x91\x01\n\x10PushLogsResponse\x12\x17\n\x0fprocessed_count\x18\x01 \x01(\r\x12\x12\n\nbytes_used\x18\x02 \x01(\x04\x12\x12\n\nlog_key_id\x18\x03 \x01(\t\x12)\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x19.lumetry.logs.v1.LogFault\x12\x11\n\tis_repeat\x18\x05 \x01(\x08\"E\n\x13PushLogPartsRequest\x12.\n\x04part\x18\x01 \x01(\x0b\x32 .lumetry.logs.v1.PushLogsRequest\"I\n\x14PushLogPartsResponse\x12\x31\n\x06result\x18\x01 \x01(\x0b\x32!.lumetry.logs.v1.PushLogsResponse2\xff\x01\n\x13LogIngestionService\x12l\n\x08PushLogs\x12 .lumetry.logs.v1.PushLogsRequest\x1a!.lumetry.logs.v1.PushLogsResponse\"\x1b\xea\xc7\x18\x17\n\x01\x0b\x12\x04\x01\x02\x06\x07\"\nlogs:write0\x01\x12z\n\x0cPushLogParts\x12$.lumetry.logs.v1.PushLogPartsRequest\x1a%.lumetry.logs.v1.PushLogPartsResponse\"\x1b\xea\xc7\x18\x17\n\x01\x0b\x12\x04\x01\x02\x06\x07\"\nlogs:write0\x01(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+lumetry/logs/v1/log_ingestion_service.proto\x12\x0flumetry.logs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\"lumetry/access/v1/permission.proto\x1a\x19lumetry/logs/v1/log.proto\"\xb5\x03\n\x08LogEntry\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\ttime_text\x18\x02 \x01(\t\x12(\n\x05level\x18\x03 \x01(\x0e\x32\x19.lumetry.logs.v1.LogLevel\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\x18\n\x0b\x65nvironment\x18\x05 \x01(\tH\x00\x88\x01\x01\x12\x17\n\nproject_id\x18\x06 \x01(\tH\x01\x88\x01\x01\x12\x15\n\rmetadata_json\x18\x07 \x01(\x0c\x12(\n\x05\x65rror\x18\x08 \x01(\x0b\x32\x19.lumetry.logs.v1.LogError\x12\x15\n\x08trace_id\x18\t \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07span_id\x18\n \x01(\tH\x03\x88\x01\x01\x12\x1b\n\x0eparent_span_id\x18\x0b \x01(\tH\x04\x88\x01\x01\x12\x14\n\x0cprivacy_mode\x18\x0c \x01(\x08\x12\x12\n\nsize_bytes\x18\r \x01(\rB\x0e\n\x0c_environmentB\r\n\x0b_project_idB\x0b\n\t_trace_idB\n\n\x08_span_idB\x11\n\x0f_parent_span_id\"\xc7\x01\n\x0fPushLogsRequest\x12*\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x19.lumetry.logs.v1.LogEntry\x12\x17\n\x0fidempotency_key\x18\x02 \x01(\t\x12\x13\n\x0b\x62ody_digest\x18\x03 \x01(\x0c\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x15\n\rreturn_faults\x18\x05 \x01(\x08\x12,\n\x07\x63olumns\x18\x06 \x01(\x0b\x32\x1b.lumetry.logs.v1.LogColumns\"\x8f\x04\n\nLogColumns\x12\r\n\x05times\x18\x01 \x01(\x0c\x12\x0e\n\x06levels\x18\x02 \x01(\x0c\x12\x10\n\x08messages\x18\x03 \x03(\t\x12\x15\n\rmetadata_json\x18\x04 \x03(\x0c\x12\x14\n\x0c\x65nvironments\x18\x05 \x03(\t\x12\x1b\n\x13\x65nvironment_numbers\x18\x06 \x03(\r\x12\x11\n\ttrace_ids\x18\x07 \x03(\t\x12\x10\n\x08span_ids\x18\x08 \x03(\t\x12\x17\n\x0fparent_span_ids\x18\t \x03(\t\x12\x37\n\x06\x65rrors\x18\n \x03(\x0b\x32\'.lumetry.logs.v1.LogColumns.ErrorsEntry\x12>\n\ntime_texts\x18\x0b \x03(\x0b\x32*.lumetry.logs.v1.LogColumns.TimeTextsEntry\x12\x17\n\x0fprivate_entries\x18\x0c \x03(\r\x12\x12\n\nsize_bytes\x18\r \x01(\x04\x12\x17\n\nproject_id\x18\x0e \x01(\tH\x00\x88\x01\x01\x1aH\n\x0b\x45rrorsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12(\n\x05value\x18\x02 \x01(\x0b\x32\x19.lumetry.logs.v1.LogError:\x02\x38\x01\x1a\x30\n\x0eTimeTextsEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_project_id\"S\n\x08LogFault\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x18\n\x0b\x65ntry_index\x18\x03 \x01(\rH\x00\x88\x01\x01\x42\x0e\n\x0c_entry_index\"\x91\x01\n\x10PushLogsResponse\x12\x17\n\x0fprocessed_count\x18\x01 \x01(\r\x12\x12\n\nbytes_used\x18\x02 \x01(\x04\x12\x12\n\nlog_key_id\x18\x03 \x01(\t\x12)\n\x06\x66\x61ults\x18\x04 \x03(\x0b\x32\x19.lumetry.logs.v1.LogFault\x12\x11\n\tis_repeat\x18\x05 \x01(\x08\"E\n\x13PushLogPartsRequest\x12.\n\x04part\x18\x01 \x01(\x0b\x32 .lumetry.logs.v1.PushLogsRequest\"I\n\x14PushLogPartsResponse\x12\x31\n\x06result\x18\x01 \x01(\x0b\x32!.lumetry.logs.v1.PushLogsResponse2\xff\x01\n\x13LogIngestionService\x12l\n\x08PushLogs\x12 .lumetry.logs.v1.PushLogsRequest\x1a!.lumetry.logs.v1.PushLogsResponse\"\x1b\xea\xc7\x18\x17\n\x01\x0b\x12\x04\x01\x02\x06\x07\"\nlogs:write0\x01\x12z\n\x0cPushLogParts\x12$.lumetry.logs.v1.PushLogPartsRequest\x1a%.lumetry.logs.v1.PushLogPartsResponse\"\x1b\xea\xc7\x18\x17\n\x01\x0b\x12\x04\x01\x02\x06\x07\"\nlogs:write0\x01(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'lumetry.logs.v1.log_ingestion_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_LOGCOLUMNS_ERRORSENTRY']._loaded_options = None
+  _globals['_LOGCOLUMNS_ERRORSENTRY']._serialized_options = b'8\001'
+  _globals['_LOGCOLUMNS_TIMETEXTSENTRY']._loaded_options = None
+  _globals['_LOGCOLUMNS_TIMETEXTSENTRY']._serialized_options = b'8\001'
   _globals['_LOGINGESTIONSERVICE'].methods_by_name['PushLogs']._loaded_options = None
   _globals['_LOGINGESTIONSERVICE'].methods_by_name['PushLogs']._serialized_options = b'\352\307\030\027\n\001\013\022\004\001\002\006\007\"\nlogs:write0\001'
   _globals['_LOGINGESTIONSERVICE'].methods_by_name['PushLogParts']._loaded_options = None
@@ -41,15 +45,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOGENTRY']._serialized_start=161
   _globals['_LOGENTRY']._serialized_end=598
   _globals['_PUSHLOGSREQUEST']._serialized_start=601
-  _globals['_PUSHLOGSREQUEST']._serialized_end=754
-  _globals['_LOGFAULT']._serialized_start=756
-  _globals['_LOGFAULT']._serialized_end=839
-  _globals['_PUSHLOGSRESPONSE']._serialized_start=842
-  _globals['_PUSHLOGSRESPONSE']._serialized_end=987
-  _globals['_PUSHLOGPARTSREQUEST']._serialized_start=989
-  _globals['_PUSHLOGPARTSREQUEST']._serialized_end=1058
-  _globals['_PUSHLOGPARTSRESPONSE']._serialized_start=1060
-  _globals['_PUSHLOGPARTSRESPONSE']._serialized_end=1133
-  _globals['_LOGINGESTIONSERVICE']._serialized_start=1136
-  _globals['_LOGINGESTIONSERVICE']._serialized_end=1391
+  _globals['_PUSHLOGSREQUEST']._serialized_end=800
+  _globals['_LOGCOLUMNS']._serialized_start=803
+  _globals['_LOGCOLUMNS']._serialized_end=1330
+  _globals['_LOGCOLUMNS_ERRORSENTRY']._serialized_start=1193
+  _globals['_LOGCOLUMNS_ERRORSENTRY']._serialized_end=1265
+  _globals['_LOGCOLUMNS_TIMETEXTSENTRY']._serialized_start=1267
+  _globals['_LOGCOLUMNS_TIMETEXTSENTRY']._serialized_end=1315
+  _globals['_LOGFAULT']._serialized_start=1332
+  _globals['_LOGFAULT']._serialized_end=1415
+  _globals['_PUSHLOGSRESPONSE']._serialized_start=1418
+  _globals['_PUSHLOGSRESPONSE']._serialized_end=1563
+  _globals['_PUSHLOGPARTSREQUEST']._serialized_start=1565
+  _globals['_PUSHLOGPARTSREQUEST']._serialized_end=1634
+  _globals['_PUSHLOGPARTSRESPONSE']._serialized_start=1636
+  _globals['_PUSHLOGPARTSRESPONSE']._serialized_end=1709
+  _globals['_LOGINGESTIONSERVICE']._serialized_start=1712
+  _globals['_LOGINGESTIONSERVICE']._serialized_end=1967
 # @@protoc_insertion_point(module_scope)

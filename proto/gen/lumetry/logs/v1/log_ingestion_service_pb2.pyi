@@ -126,6 +126,7 @@ class PushLogsRequest(_message.Message):
     BODY_DIGEST_FIELD_NUMBER: _builtins.int
     VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
     RETURN_FAULTS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     idempotency_key: _builtins.str
     """1 to 128 printable ASCII characters; a request with the key of one that was accepted for the same credential within 24 hours gets its
     answer again and stores nothing. Empty: none.
@@ -135,12 +136,18 @@ class PushLogsRequest(_message.Message):
     the time that the server is set to (usually none) is taken as its repetition. Empty: never taken as one.
     """
     validate_only: _builtins.bool
-    """True: reports the faults, stores nothing. A sender that found faults of its own learns all faults in one answer."""
+    """True: reports the faults, stores nothing. A sender that found faults of its own learns all faults in one answer. Usage counts it as a
+    rejected push.
+    """
     return_faults: _builtins.bool
     """True: faults of entries come in the answer, all of them, instead of as a failure, which has room for few."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___LogEntry]:
-        """1 to 1,000 entries, unless the server allows more."""
+        """1 to 1,000 entries, unless the server allows more; none with `columns`."""
+
+    @_builtins.property
+    def columns(self) -> Global___LogColumns:
+        """The entries as columns, which costs a sender of many, and the server, several times less. In PushLogParts only as the only part."""
 
     def __init__(
         self,
@@ -150,14 +157,152 @@ class PushLogsRequest(_message.Message):
         body_digest: _builtins.bytes = ...,
         validate_only: _builtins.bool = ...,
         return_faults: _builtins.bool = ...,
+        columns: Global___LogColumns | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_digest", b"body_digest", "entries", b"entries", "idempotency_key", b"idempotency_key", "return_faults", b"return_faults", "validate_only", b"validate_only"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body_digest", b"body_digest", "columns", b"columns", "entries", b"entries", "idempotency_key", b"idempotency_key", "return_faults", b"return_faults", "validate_only", b"validate_only"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PushLogsRequest: _TypeAlias = PushLogsRequest  # noqa: Y015
+
+@_typing.final
+class LogColumns(_message.Message):
+    """Entries, one element of each column for each unless said otherwise. What is said of the fields of `LogEntry` holds here."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class ErrorsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        @_builtins.property
+        def value(self) -> _log_pb2.LogError: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _log_pb2.LogError | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    @_typing.final
+    class TimeTextsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TIMES_FIELD_NUMBER: _builtins.int
+    LEVELS_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
+    METADATA_JSON_FIELD_NUMBER: _builtins.int
+    ENVIRONMENTS_FIELD_NUMBER: _builtins.int
+    ENVIRONMENT_NUMBERS_FIELD_NUMBER: _builtins.int
+    TRACE_IDS_FIELD_NUMBER: _builtins.int
+    SPAN_IDS_FIELD_NUMBER: _builtins.int
+    PARENT_SPAN_IDS_FIELD_NUMBER: _builtins.int
+    ERRORS_FIELD_NUMBER: _builtins.int
+    TIME_TEXTS_FIELD_NUMBER: _builtins.int
+    PRIVATE_ENTRIES_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    PROJECT_ID_FIELD_NUMBER: _builtins.int
+    times: _builtins.bytes
+    """Nanoseconds since the Unix epoch, little-endian int64 each. Times that these cannot hold: the nearest that they can."""
+    levels: _builtins.bytes
+    """One byte each: the number of the `LogLevel`."""
+    size_bytes: _builtins.int
+    """Bytes that all entries together are charged with, at least the size of this message; 0: that size."""
+    project_id: _builtins.str
+    """See `LogEntry.project_id`: entries that name several cannot travel together."""
+    @_builtins.property
+    def messages(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """May be empty."""
+
+    @_builtins.property
+    def metadata_json(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """Compact JSON objects in UTF-8; empty: none."""
+
+    @_builtins.property
+    def environments(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Environments that occur."""
+
+    @_builtins.property
+    def environment_numbers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions in `environments`, counting from 1; 0: none is named."""
+
+    @_builtins.property
+    def trace_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Empty: no entry has any; else empty texts: none."""
+
+    @_builtins.property
+    def span_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As `trace_ids`."""
+
+    @_builtins.property
+    def parent_span_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """As `trace_ids`."""
+
+    @_builtins.property
+    def errors(self) -> _containers.MessageMap[_builtins.int, _log_pb2.LogError]:
+        """Errors by the position of their entry."""
+
+    @_builtins.property
+    def time_texts(self) -> _containers.ScalarMap[_builtins.int, _builtins.str]:
+        """`LogEntry.time_text` by the position of the entry."""
+
+    @_builtins.property
+    def private_entries(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions of entries whose sender has scrubbed them."""
+
+    def __init__(
+        self,
+        *,
+        times: _builtins.bytes = ...,
+        levels: _builtins.bytes = ...,
+        messages: _abc.Iterable[_builtins.str] | None = ...,
+        metadata_json: _abc.Iterable[_builtins.bytes] | None = ...,
+        environments: _abc.Iterable[_builtins.str] | None = ...,
+        environment_numbers: _abc.Iterable[_builtins.int] | None = ...,
+        trace_ids: _abc.Iterable[_builtins.str] | None = ...,
+        span_ids: _abc.Iterable[_builtins.str] | None = ...,
+        parent_span_ids: _abc.Iterable[_builtins.str] | None = ...,
+        errors: _abc.Mapping[_builtins.int, _log_pb2.LogError] | None = ...,
+        time_texts: _abc.Mapping[_builtins.int, _builtins.str] | None = ...,
+        private_entries: _abc.Iterable[_builtins.int] | None = ...,
+        size_bytes: _builtins.int = ...,
+        project_id: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_project_id", b"_project_id", "project_id", b"project_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_project_id", b"_project_id", "environment_numbers", b"environment_numbers", "environments", b"environments", "errors", b"errors", "levels", b"levels", "messages", b"messages", "metadata_json", b"metadata_json", "parent_span_ids", b"parent_span_ids", "private_entries", b"private_entries", "project_id", b"project_id", "size_bytes", b"size_bytes", "span_ids", b"span_ids", "time_texts", b"time_texts", "times", b"times", "trace_ids", b"trace_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__project_id: _TypeAlias = _typing.Literal["project_id"]  # noqa: Y015
+    _WhichOneofArgType__project_id: _TypeAlias = _typing.Literal["_project_id", b"_project_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__project_id) -> _WhichOneofReturnType__project_id | None: ...
+
+Global___LogColumns: _TypeAlias = LogColumns  # noqa: Y015
 
 @_typing.final
 class LogFault(_message.Message):

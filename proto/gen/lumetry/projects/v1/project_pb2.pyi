@@ -342,3 +342,25 @@ class ProjectStats(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__open_error_groups) -> _WhichOneofReturnType__open_error_groups | None: ...
 
 Global___ProjectStats: _TypeAlias = ProjectStats  # noqa: Y015
+
+@_typing.final
+class ProjectSpend(_message.Message):
+    """What a project has cost in the running calendar month."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MICROUNITS_FIELD_NUMBER: _builtins.int
+    microunits: _builtins.int
+    """Millionths of a credit."""
+    def __init__(
+        self,
+        *,
+        microunits: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["microunits", b"microunits"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProjectSpend: _TypeAlias = ProjectSpend  # noqa: Y015

@@ -27,7 +27,7 @@ from lumetry.access.v1 import permission_pb2 as lumetry_dot_access_dot_v1_dot_pe
 from lumetry.projects.v1 import project_pb2 as lumetry_dot_projects_dot_v1_dot_project__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)lumetry/projects/v1/project_service.proto\x12\x13lumetry.projects.v1\x1a google/protobuf/field_mask.proto\x1a\"lumetry/access/v1/permission.proto\x1a!lumetry/projects/v1/project.proto\"p\n\x13ListProjectsRequest\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0e\n\x06search\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\x12\n\x05limit\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\tB\x08\n\x06_limit\"[\n\x14ListProjectsResponse\x12.\n\x08projects\x18\x01 \x03(\x0b\x32\x1c.lumetry.projects.v1.Project\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x1f\n\x11GetProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\"u\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x1c.lumetry.projects.v1.Project\x12\x30\n\x05stats\x18\x02 \x01(\x0b\x32!.lumetry.projects.v1.ProjectStats\"a\n\x14\x43reateProjectRequest\x12\x32\n\x06\x66ields\x18\x01 \x01(\x0b\x32\".lumetry.projects.v1.ProjectFields\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"F\n\x15\x43reateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x1c.lumetry.projects.v1.Project\"\x9e\x01\n\x14UpdateProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x06\x66ields\x18\x02 \x01(\x0b\x32\".lumetry.projects.v1.ProjectFields\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x1c.lumetry.projects.v1.Project\"\"\n\x14\x44\x65leteProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\"#\n\x15\x44\x65leteProjectResponse\x12\n\n\x02id\x18\x01 \x01(\t2\xa4\x05\n\x0eProjectService\x12\x80\x01\n\x0cListProjects\x12(.lumetry.projects.v1.ListProjectsRequest\x1a).lumetry.projects.v1.ListProjectsResponse\"\x1b\xea\xc7\x18\x17\n\x01\x01\x12\x03\x01\x02\x07\"\rprojects:read\x12z\n\nGetProject\x12&.lumetry.projects.v1.GetProjectRequest\x1a\'.lumetry.projects.v1.GetProjectResponse\"\x1b\xea\xc7\x18\x17\n\x01\x01\x12\x03\x01\x02\x07\"\rprojects:read\x12\x84\x01\n\rCreateProject\x12).lumetry.projects.v1.CreateProjectRequest\x1a*.lumetry.projects.v1.CreateProjectResponse\"\x1c\xea\xc7\x18\x18\n\x01\r\x12\x03\x01\x02\x07\"\x0eprojects:write\x12\x84\x01\n\rUpdateProject\x12).lumetry.projects.v1.UpdateProjectRequest\x1a*.lumetry.projects.v1.UpdateProjectResponse\"\x1c\xea\xc7\x18\x18\n\x01\r\x12\x03\x01\x02\x07\"\x0eprojects:write\x12\x84\x01\n\rDeleteProject\x12).lumetry.projects.v1.DeleteProjectRequest\x1a*.lumetry.projects.v1.DeleteProjectResponse\"\x1c\xea\xc7\x18\x18\n\x01\r\x12\x03\x01\x02\x07\"\x0eprojects:writeb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)lumetry/projects/v1/project_service.proto\x12\x13lumetry.projects.v1\x1a google/protobuf/field_mask.proto\x1a\"lumetry/access/v1/permission.proto\x1a!lumetry/projects/v1/project.proto\"p\n\x13ListProjectsRequest\x12\x0e\n\x06status\x18\x01 \x01(\t\x12\x0e\n\x06search\x18\x02 \x01(\t\x12\x0b\n\x03tag\x18\x03 \x01(\t\x12\x12\n\x05limit\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06\x63ursor\x18\x05 \x01(\tB\x08\n\x06_limit\"[\n\x14ListProjectsResponse\x12.\n\x08projects\x18\x01 \x03(\x0b\x32\x1c.lumetry.projects.v1.Project\x12\x13\n\x0bnext_cursor\x18\x02 \x01(\t\"\x1f\n\x11GetProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xa7\x01\n\x12GetProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x1c.lumetry.projects.v1.Project\x12\x30\n\x05stats\x18\x02 \x01(\x0b\x32!.lumetry.projects.v1.ProjectStats\x12\x30\n\x05spend\x18\x03 \x01(\x0b\x32!.lumetry.projects.v1.ProjectSpend\"a\n\x14\x43reateProjectRequest\x12\x32\n\x06\x66ields\x18\x01 \x01(\x0b\x32\".lumetry.projects.v1.ProjectFields\x12\x15\n\rvalidate_only\x18\x02 \x01(\x08\"F\n\x15\x43reateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x1c.lumetry.projects.v1.Project\"\x9e\x01\n\x14UpdateProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x06\x66ields\x18\x02 \x01(\x0b\x32\".lumetry.projects.v1.ProjectFields\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"F\n\x15UpdateProjectResponse\x12-\n\x07project\x18\x01 \x01(\x0b\x32\x1c.lumetry.projects.v1.Project\"\"\n\x14\x44\x65leteProjectRequest\x12\n\n\x02id\x18\x01 \x01(\t\"#\n\x15\x44\x65leteProjectResponse\x12\n\n\x02id\x18\x01 \x01(\t2\xa4\x05\n\x0eProjectService\x12\x80\x01\n\x0cListProjects\x12(.lumetry.projects.v1.ListProjectsRequest\x1a).lumetry.projects.v1.ListProjectsResponse\"\x1b\xea\xc7\x18\x17\n\x01\x01\x12\x03\x01\x02\x07\"\rprojects:read\x12z\n\nGetProject\x12&.lumetry.projects.v1.GetProjectRequest\x1a\'.lumetry.projects.v1.GetProjectResponse\"\x1b\xea\xc7\x18\x17\n\x01\x01\x12\x03\x01\x02\x07\"\rprojects:read\x12\x84\x01\n\rCreateProject\x12).lumetry.projects.v1.CreateProjectRequest\x1a*.lumetry.projects.v1.CreateProjectResponse\"\x1c\xea\xc7\x18\x18\n\x01\r\x12\x03\x01\x02\x07\"\x0eprojects:write\x12\x84\x01\n\rUpdateProject\x12).lumetry.projects.v1.UpdateProjectRequest\x1a*.lumetry.projects.v1.UpdateProjectResponse\"\x1c\xea\xc7\x18\x18\n\x01\r\x12\x03\x01\x02\x07\"\x0eprojects:write\x12\x84\x01\n\rDeleteProject\x12).lumetry.projects.v1.DeleteProjectRequest\x1a*.lumetry.projects.v1.DeleteProjectResponse\"\x1c\xea\xc7\x18\x18\n\x01\r\x12\x03\x01\x02\x07\"\x0eprojects:writeb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,20 +50,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPROJECTSRESPONSE']._serialized_end=376
   _globals['_GETPROJECTREQUEST']._serialized_start=378
   _globals['_GETPROJECTREQUEST']._serialized_end=409
-  _globals['_GETPROJECTRESPONSE']._serialized_start=411
-  _globals['_GETPROJECTRESPONSE']._serialized_end=528
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=530
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=627
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=629
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=699
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=702
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=860
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=862
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=932
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=934
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=968
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=970
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=1005
-  _globals['_PROJECTSERVICE']._serialized_start=1008
-  _globals['_PROJECTSERVICE']._serialized_end=1684
+  _globals['_GETPROJECTRESPONSE']._serialized_start=412
+  _globals['_GETPROJECTRESPONSE']._serialized_end=579
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=581
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=678
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=680
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=750
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=753
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=911
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=913
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=983
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=985
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=1019
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=1021
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=1056
+  _globals['_PROJECTSERVICE']._serialized_start=1059
+  _globals['_PROJECTSERVICE']._serialized_end=1735
 # @@protoc_insertion_point(module_scope)

@@ -118,6 +118,7 @@ class GetProjectResponse(_message.Message):
 
     PROJECT_FIELD_NUMBER: _builtins.int
     STATS_FIELD_NUMBER: _builtins.int
+    SPEND_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def project(self) -> _project_pb2.Project:
         """The project."""
@@ -126,15 +127,20 @@ class GetProjectResponse(_message.Message):
     def stats(self) -> _project_pb2.ProjectStats:
         """Its figures."""
 
+    @_builtins.property
+    def spend(self) -> _project_pb2.ProjectSpend:
+        """What it has cost."""
+
     def __init__(
         self,
         *,
         project: _project_pb2.Project | None = ...,
         stats: _project_pb2.ProjectStats | None = ...,
+        spend: _project_pb2.ProjectSpend | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "stats", b"stats"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "spend", b"spend", "stats", b"stats"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "stats", b"stats"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "spend", b"spend", "stats", b"stats"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""Counting usage, and what follows from it."""

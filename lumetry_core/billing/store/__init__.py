@@ -1,0 +1,1 @@
+"""Usage, budgets and the ledger in the database."""

@@ -1,0 +1,1 @@
+"""Rules and what they have counted, in the database."""

@@ -1,0 +1,1 @@
+"""The area's services on the wire."""

@@ -1,0 +1,1 @@
+"""Verbs of the area: resources and figures of projects, and the two snapshots."""

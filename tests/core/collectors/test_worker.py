@@ -1,0 +1,108 @@
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from sqlalchemy import select
+
+from lumetry_core.access.model import User
+from lumetry_core.access.service.organizations import bootstrap
+from lumetry_core.activity.store.items import activity_items
+from lumetry_core.collectors import service
+from lumetry_core.collectors.model import Collector, Heartbeat
+from lumetry_core.collectors.worker import CollectorKeeper
+from lumetry_core.notices.model import NoticeDraft, NoticeKind, NoticeSeverity
+from lumetry_core.runtime.caller import Caller, CredentialKind, system_caller
+from lumetry_core.runtime.database import Database
+from tests.conftest import FakeClock
+from tests.core.collectors.test_service import INSTALLATION
+from tests.core.notices.people import add_person, read_inbox, read_told
+
+
+async def settle(database: Database, clock: FakeClock) -> tuple[User, Collector]:
+    """An administrator with a collector that has sent a heartbeat, and another that never has."""
+    async with database.write() as tx:
+        admin = await bootstrap(tx, clock.now(), "correct horse battery staple")
+        assert admin is not None
+        await service.create(tx, system_caller(admin.organization_id), "Pending", clock.now())
+        registered = await service.create(tx, system_caller(admin.organization_id), "Web", clock.now())
+        enrolling = Caller(admin.organization_id, CredentialKind.COLLECTOR_ENROLLMENT, collector_id=registered.collector.id)
+        enrolled = await service.enroll(tx, enrolling, INSTALLATION, clock.now())
+    await beat(database, enrolled.collector, clock.now())
+    return admin, enrolled.collector
+
+
+async def beat(database: Database, collector: Collector, now: datetime) -> None:
+    sent = Heartbeat(str(uuid4()), "1", 0, 0, now, 1, ())
+    async with database.write() as tx:
+        await service.heartbeat(tx, Caller(collector.organization_id, CredentialKind.COLLECTOR, collector_id=collector.id), sent, now)
+
+
+async def run(keeper: CollectorKeeper, clock: FakeClock, seconds: int) -> None:
+    """Rounds every five seconds."""
+    for _ in range(seconds // 5):
+        await keeper.tick(clock.advance(seconds=5))
+
+
+async def read_presence(database: Database) -> list[str]:
+    async with database.read() as tx:
+        found = select(activity_items.c.action).where(
+            activity_items.c.kind == "collector", activity_items.c.action.in_(["online", "offline"])
+        )
+        return list((await tx.execute(found.order_by(activity_items.c.id))).scalars())
+
+
+async def test_tick_tells_of_each_outage_once(database: Database, clock: FakeClock) -> None:
+    """Three intervals without a heartbeat are told once, to those who manage the infrastructure; the next outage is told anew."""
+    admin, collector = await settle(database, clock)
+    viewer = await add_person(database, admin.organization_id, "viewer", "Viewer", clock.now())
+    seen = clock.now()
+    keepers = CollectorKeeper(database), CollectorKeeper(database)
+    for keeper in keepers:
+        await keeper.tick(clock.now())
+    await run(keepers[0], clock, 90)
+    assert await read_inbox(database, admin.organization_id, admin.id) == []
+    for keeper in keepers:
+        await run(keeper, clock, 50)
+    [notice] = await read_inbox(database, admin.organization_id, admin.id)
+    assert notice.draft == NoticeDraft(
+        kind=NoticeKind.COLLECTOR_OFFLINE,
+        severity=NoticeSeverity.WARNING,
+        title="Collector Web is offline",
+        body=f"Its last heartbeat came at {seen:%Y-%m-%dT%H:%M:%SZ}.",
+        resource_type="collector",
+        resource_id=collector.id,
+        link="/collectors",
+    )
+    await beat(database, collector, clock.now())
+    await run(keepers[1], clock, 95)
+    assert [kind for kind, _, _ in await read_told(database, admin.organization_id, admin.id)] == ["collector_offline"] * 2
+    assert await read_inbox(database, admin.organization_id, viewer) == []
+    assert await read_presence(database) == ["online", "offline", "online", "offline"]
+
+
+async def test_tick_after_a_pause_gives_collectors_time(database: Database, clock: FakeClock) -> None:
+    """Nobody could be heard while nobody listened: after a pause the time begins anew."""
+    admin, _ = await settle(database, clock)
+    keeper = CollectorKeeper(database)
+    clock.advance(hours=2)
+    await keeper.tick(clock.now())
+    await run(keeper, clock, 90)
+    clock.advance(hours=1)
+    await run(keeper, clock, 90)
+    clock.advance(hours=-1)
+    await run(keeper, clock, 90)
+    assert await read_inbox(database, admin.organization_id, admin.id) == []
+    await run(keeper, clock, 10)
+    assert len(await read_inbox(database, admin.organization_id, admin.id)) == 1
+
+
+async def test_mark_offline_after_a_heartbeat_changes_nothing(database: Database, clock: FakeClock) -> None:
+    """A heartbeat that comes between the look and the notice is not overlooked."""
+    admin, collector = await settle(database, clock)
+    start = clock.now()
+    late = clock.advance(minutes=5)
+    async with database.read() as tx:
+        [overdue] = await service.find_overdue(tx, admin.organization_id, start - timedelta(minutes=1), late)
+    await beat(database, collector, late)
+    async with database.write() as tx:
+        await service.tell_offline(tx, admin.organization_id, [overdue], late)
+    assert await read_inbox(database, admin.organization_id, admin.id) == []
