@@ -81,7 +81,10 @@ def find_special(columns: PushColumns, now_ns: int) -> set[int]:
         special |= {index for index, document in enumerate(columns.metadata) if document}
     if not all(map(is_plain_label, (*columns.environments, columns.project_id))):
         return set(range(len(columns)))
-    return special | {index for index, traces in enumerate(columns.traces) if traces is not None and not all(map(is_plain_label, traces))}
+    identities = [text for traces in columns.traces if traces for text in traces if text]
+    if max(map(len, identities), default=0) > MAX_LABEL or NUL in "".join(identities):
+        special |= {index for index, traces in enumerate(columns.traces) if traces and not all(map(is_plain_label, traces))}
+    return special
 
 
 def is_plain_label(text: str | None) -> bool:
