@@ -2,10 +2,22 @@
 
 import argparse
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
+
+SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Installer:
+    """An installer of host agents that the operator names."""
+
+    url: str
+    sha256: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +47,11 @@ class Config:
     logs_max_body_bytes: int = 134_217_728
     logs_inflight_bytes: int = 536_870_912
     """Bodies of the `logs` family in work at once."""
+    base_url: str = ""
+    """Where clients reach the deployment; empty: where each of them did."""
+    linux_installer: Installer | None = None
+    """None: the one that the deployment itself serves."""
+    windows_installer: Installer | None = None
 
 
 def read_config(arguments: Sequence[str], environ: Mapping[str, str]) -> Config:
@@ -68,7 +85,29 @@ def read_settings(environ: Mapping[str, str]) -> dict[str, Any]:
                 settings[name] = read(text)
             except ValueError as error:
                 raise ValueError(f"{variable}: {text} is not usable") from error
+    for system in ("linux", "windows"):
+        settings[f"{system}_installer"] = read_installer(system.upper(), environ)
     return settings
+
+
+def read_installer(system: str, environ: Mapping[str, str]) -> Installer | None:
+    """The installer that three variables together name; None when none of them is set.
+
+    Raises:
+        ValueError: One is missing or not usable; the message names it.
+    """
+    names = {field: f"LUMETRY_AGENT_INSTALLER_{system}_{field.upper()}" for field in ("url", "sha256", "version")}
+    given = {field: environ.get(name, "").strip() for field, name in names.items()}
+    if not any(given.values()):
+        return None
+    for field, name in names.items():
+        if not given[field]:
+            raise ValueError(f"{name}: is missing beside the others of its system")
+    if not given["url"].startswith(("http://", "https://")):
+        raise ValueError(f"{names['url']}: {given['url']} is not usable")
+    if not SHA256.fullmatch(given["sha256"]):
+        raise ValueError(f"{names['sha256']}: {given['sha256']} is not usable")
+    return Installer(**given)
 
 
 def read_networks(text: str) -> Sequence[IPv4Network | IPv6Network]:
@@ -82,6 +121,13 @@ def read_origins(text: str) -> Sequence[str]:
     if any(origin != "*" and not origin.startswith(("http://", "https://")) for origin in origins):
         raise ValueError(text)
     return origins
+
+
+def read_base_url(text: str) -> str:
+    """An address under which the deployment is reached, without a slash at the end."""
+    if not text.startswith(("http://", "https://")):
+        raise ValueError(text)
+    return text.rstrip("/")
 
 
 def read_environment(text: str) -> bool:
@@ -114,6 +160,7 @@ SETTINGS: Mapping[str, tuple[str, Callable[[str], Any]]] = {
     "logs_require_https": ("LUMETRY_LOGS_REQUIRE_HTTPS", read_switch),
     "logs_max_batch": ("LUMETRY_LOGS_MAX_BATCH", read_size),
     "logs_max_body_bytes": ("LUMETRY_LOGS_MAX_BODY_BYTES", read_size),
+    "base_url": ("LUMETRY_BASE_URL", read_base_url),
     "logs_inflight_bytes": ("LUMETRY_LOGS_INFLIGHT_BYTES", read_size),
 }
 """Variable of each setting, and how it is read."""

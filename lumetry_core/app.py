@@ -31,6 +31,10 @@ from lumetry_core.certificates.checking import CertificateChecker
 from lumetry_core.certificates.model import CHANNEL as CERTIFICATES_CHANNEL
 from lumetry_core.certificates.trust import TrustStore
 from lumetry_core.certificates.worker import CertificateScheduler
+from lumetry_core.collectors.agent.polling.fetching import make_client
+from lumetry_core.collectors.service.appender import BeatAppender
+from lumetry_core.collectors.work import Handlers as WorkHandlers
+from lumetry_core.collectors.work_worker import WorkKeeper
 from lumetry_core.collectors.worker import CollectorKeeper
 from lumetry_core.config import Config
 from lumetry_core.containers.connecting import connect
@@ -50,6 +54,9 @@ from lumetry_core.files.storage import Storage
 from lumetry_core.files.worker import FileKeeper
 from lumetry_core.heartbeats.service.appender import PingAppender
 from lumetry_core.heartbeats.worker import HeartbeatKeeper
+from lumetry_core.hostagents.graph_worker import HostGraphKeeper
+from lumetry_core.hostagents.service.beating import BeatAppender as HostAgentBeatAppender
+from lumetry_core.hostagents.worker import HostAgentKeeper
 from lumetry_core.incidents.worker import Correlator, IncidentKeeper
 from lumetry_core.inquiries.worker import InquiryKeeper
 from lumetry_core.lifecycle import announce, reflects, settle_memory, watch_for_end
@@ -63,9 +70,14 @@ from lumetry_core.metrics.model import CATALOG_CHANNEL
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.recent import RecentEntries
+from lumetry_core.metrics.service.senders import SENDERS_CHANNEL, SenderBook
 from lumetry_core.metrics.worker import Maintainer, NoteKeeper, Sealer
+from lumetry_core.metricsources.handlers import build_handlers as build_source_handlers
+from lumetry_core.metricsources.sealing import Rules as SourceRules
+from lumetry_core.metricsources.worker import SourceKeeper, SourcePoller
 from lumetry_core.migrations.revision import newest_revision, read_revision
 from lumetry_core.notices.worker import NoticeKeeper
+from lumetry_core.notifications.collecting import build_handlers as build_notification_handlers
 from lumetry_core.notifications.delivering import Deliverer
 from lumetry_core.notifications.destination_sender import DestinationSender
 from lumetry_core.notifications.dispatching import Dispatcher
@@ -91,6 +103,7 @@ from lumetry_core.services import Parts, build_services
 from lumetry_core.sessions.worker import SessionAnnouncer
 from lumetry_core.statuspages.service.organization import PublicOrganization
 from lumetry_core.statuspages.worker import StatusKeeper
+from lumetry_core.topology.service.changes import GRAPH_CHANNEL
 from lumetry_core.updates.model import CHANNEL as UPDATES_CHANNEL
 from lumetry_core.updates.registry import Registries
 from lumetry_core.updates.worker import Scanner
@@ -141,6 +154,8 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 appender.forget_notes()
             if channel == BUDGETS_CHANNEL:
                 gate.forget()
+            if channel == SENDERS_CHANNEL:
+                senders.forget()
             wakeups.wake(channel)
 
         gate = Gate()
@@ -163,11 +178,14 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
 
         recent = RecentEntries()
         appender = Appender(database, clock, config.metrics, partition_count, recent, gate)
+        senders = SenderBook(database, clock)
         log_appender = LogAppender(database, clock, gate)
         refused_pushes = RefusedPushes(database, clock)
         stack.push_async_callback(refused_pushes.flush)
         external_appender = ExternalAppender(database, clock)
         ping_appender = PingAppender(database, clock)
+        beat_appender = BeatAppender(database, clock)
+        host_agent_beats = HostAgentBeatAppender(database, clock, config.organization_defaults)
         usage_kept = timedelta(days=config.retention.rollup_days)
         kept_checks = timedelta(days=config.retention.checks_days)
         resources_kept = retention_of(config.retention.raw_days, config.retention.rollup_days)
@@ -184,8 +202,12 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         own_ports = OwnPorts()
         webhook_policy = replace(config.webhook_policy, own_ports=own_ports)
         check_policy = replace(config.check_policy, own_ports=own_ports)
+        source_rules = SourceRules(vault, check_policy)
+        work_handlers: WorkHandlers = {**build_source_handlers(source_rules), **build_notification_handlers(vault)}
         outbound = OutboundClient(webhook_policy, proxy=config.monitoring.http_proxy)
         stack.push_async_callback(outbound.close)
+        source_client = make_client(check_policy, config.monitoring.http_proxy)
+        stack.push_async_callback(source_client.close)
         sender = Sender(outbound, vault)
         fallback = build_fallback(config.alerting.fallback_target, webhook_policy, vault)
         deliverer = Deliverer(database, clock, owner, sender, fallback)
@@ -220,6 +242,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
             timedelta(seconds=config.monitoring.update_interval_seconds),
             kept_checks,
         )
+        source_poller = SourcePoller(database, clock, wakeups, source_rules, source_client, appender.append, secrets.SystemRandom().random)
         storage = Storage(config.effective_files_dir)
         services = build_services(
             Parts(
@@ -231,10 +254,16 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 desk=desk,
                 oidc_desk=oidc_desk,
                 appender=appender,
+                senders=senders,
                 log_appender=log_appender,
                 refused_pushes=refused_pushes,
                 external_appender=external_appender,
                 ping_appender=ping_appender,
+                beat_appender=beat_appender,
+                host_agent_beats=host_agent_beats,
+                work_handlers=work_handlers,
+                source_rules=source_rules,
+                source_client=source_client,
                 progress=progress,
                 runtime=runtime,
                 integration_rules=IntegrationRules(vault, webhook_policy),
@@ -269,18 +298,22 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("heartbeats", HeartbeatKeeper(database, kept_checks, asyncio.get_running_loop().time).tick, "heartbeats", 1.0),
                 ("correlator", Correlator(database, config.organization_defaults).tick, "correlation", 2.0),
                 ("incidents", IncidentKeeper(database, config.organization_defaults, config.incident_retention).tick, "incidents", 5.0),
+                ("host-graph", HostGraphKeeper(database).tick, GRAPH_CHANNEL, 1.0),
                 ("router", router.tick, "routing", 2.0),
                 ("router-due", router.tick_due, "routing-due", 0.2),
                 ("delivery-keeper", DeliveryKeeper(database, config.incident_retention.alerts).tick, "delivery-keeper", 60.0),
                 ("deliverer", deliverer.tick, "deliveries", 1.0),
+                ("collector-work", WorkKeeper(database, work_handlers).tick, "collector-work", 1.0),
                 ("dispatcher", dispatcher.tick, "dispatches", 0.5),
                 ("announcer", Announcer(database).tick, "webhooks", 2.0),
                 ("session-announcer", SessionAnnouncer(database).tick, "sessions", 2.0),
                 ("certificates", certificates.tick, CERTIFICATES_CHANNEL, 1.0),
+                ("source-keeper", SourceKeeper(database).tick, "source-keeper", 10.0),
                 ("sealer", Sealer(database, owner, config.metrics).tick, "sealer", 5.0),
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
-                ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 5.0),
+                ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 4.0),
                 ("collectors", CollectorKeeper(database).tick, "collectors", 5.0),
+                ("host-agents", HostAgentKeeper(database).tick, "host-agents", 5.0),
                 ("activity", ActivityPacker(database).tick, "activity", 30.0),
                 ("activity-keeper", ActivityKeeper(database).tick, "activity-keeper", 60.0),
                 ("notices", NoticeKeeper(database, list_organization_ids).tick, "notices", 60.0),
@@ -315,8 +348,15 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("log-keeper", LogKeeper(database, config.logs.of_area(), config.retention.max_log_bytes).tick, "log-keeper", 60.0),
             )
             aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()
-            appenders = (appender.run(), log_appender.run(), external_appender.run(), ping_appender.run())
-            watchers = (watcher.run(), endpoint_checker.run(), certificate_watcher.run())
+            appenders = (
+                appender.run(),
+                log_appender.run(),
+                external_appender.run(),
+                ping_appender.run(),
+                beat_appender.run(),
+                host_agent_beats.run(),
+            )
+            watchers = (watcher.run(), endpoint_checker.run(), certificate_watcher.run(), source_poller.run())
             agents = (*appenders, *watchers, deliverer.run(), dispatcher.run(), aside)
             workers = [group.create_task(run) for run in agents]
             workers += [group.create_task(work(name, tick, wakeups, clock, channel, idle)) for name, tick, channel, idle in ticks]

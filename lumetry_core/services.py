@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from secrets import SystemRandom
 from typing import Any
 
 from google.protobuf.message import Message
@@ -43,6 +44,7 @@ from lumetry.external.v1 import (
 from lumetry.feed.v1 import feed_service_pb2_grpc
 from lumetry.files.v1 import file_service_pb2_grpc
 from lumetry.heartbeats.v1 import heartbeat_service_pb2_grpc, ping_service_pb2_grpc
+from lumetry.hostagents.v1 import host_agent_channel_service_pb2_grpc, host_agent_service_pb2_grpc, host_inventory_service_pb2_grpc
 from lumetry.incidents.v1 import event_service_pb2_grpc, incident_service_pb2_grpc, problem_candidate_service_pb2_grpc
 from lumetry.inquiries.v1 import inquiry_service_pb2_grpc
 from lumetry.logrules.v1 import log_alert_rule_service_pb2_grpc
@@ -60,6 +62,7 @@ from lumetry.metrics.v1 import (
     metric_definition_service_pb2_grpc,
     metric_service_pb2_grpc,
 )
+from lumetry.metricsources.v1 import metric_source_service_pb2_grpc
 from lumetry.notices.v1 import notice_service_pb2_grpc
 from lumetry.notifications.v1 import (
     channel_service_pb2_grpc,
@@ -94,6 +97,7 @@ from lumetry_core.access.service.oidc import OidcDesk
 from lumetry_core.access.service.rates import AddressLimiter
 from lumetry_core.activity.rpc import ActivityServicer
 from lumetry_core.agents.rpc import AgentServicer
+from lumetry_core.agents.service.imaging import show_host_agent
 from lumetry_core.alerts.rpc.alerts import AlertServicer, encode_alert, encode_system_alert
 from lumetry_core.alerts.rpc.impact import ImpactServicer
 from lumetry_core.alerts.rpc.maintenance import MaintenanceServicer
@@ -106,7 +110,10 @@ from lumetry_core.billing.rpc import BillingServicer
 from lumetry_core.certificates.checking import CertificateChecker
 from lumetry_core.certificates.rpc import CertificateServicer
 from lumetry_core.certificates.service.reading import count_certificates
-from lumetry_core.collectors.rpc import CollectorServicer
+from lumetry_core.collectors.rpc.collectors import CollectorServicer
+from lumetry_core.collectors.rpc.work import WorkDesk
+from lumetry_core.collectors.service.appender import BeatAppender
+from lumetry_core.collectors.work import Handlers as WorkHandlers
 from lumetry_core.config import Config
 from lumetry_core.connections.rpc import ConnectionServicer
 from lumetry_core.containers.rpc.containers import ContainerServicer
@@ -132,6 +139,10 @@ from lumetry_core.heartbeats.rpc.heartbeats import HeartbeatServicer
 from lumetry_core.heartbeats.rpc.pings import PingServicer
 from lumetry_core.heartbeats.service.appender import PingAppender
 from lumetry_core.heartbeats.service.reading import count_heartbeats
+from lumetry_core.hostagents.rpc.agents import HostAgentServicer
+from lumetry_core.hostagents.rpc.channel import HostAgentChannelServicer
+from lumetry_core.hostagents.rpc.inventory import HostInventoryServicer
+from lumetry_core.hostagents.service.beating import BeatAppender as HostAgentBeatAppender
 from lumetry_core.incidents.rpc.candidates import ProblemCandidateServicer
 from lumetry_core.incidents.rpc.events import EventServicer
 from lumetry_core.incidents.rpc.incidents import IncidentServicer
@@ -151,7 +162,11 @@ from lumetry_core.metrics.rpc.catalog import MetricServicer
 from lumetry_core.metrics.rpc.definitions import MetricDefinitionServicer
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.metrics.service.senders import SenderBook
+from lumetry_core.metricsources.rpc import MetricSourceServicer
+from lumetry_core.metricsources.sealing import Rules as SourceRules
 from lumetry_core.notices.rpc import NoticeServicer
+from lumetry_core.notifications.collector_tester import CollectorTester
 from lumetry_core.notifications.dispatching import SendsDispatches
 from lumetry_core.notifications.model import Integration
 from lumetry_core.notifications.rpc.channels import ChannelServicer
@@ -177,6 +192,7 @@ from lumetry_core.resources.rpc import ResourceServicer
 from lumetry_core.rules.rpc import RuleServicer, decode_draft
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
+from lumetry_core.runtime.outbound import OutboundClient
 from lumetry_core.runtime.queue import Wakeups
 from lumetry_core.runtime.server import read_accesses
 from lumetry_core.runtime.status import StatusServicer
@@ -210,10 +226,16 @@ class Parts:
     desk: LoginDesk
     oidc_desk: OidcDesk
     appender: Appender
+    senders: SenderBook
     log_appender: LogAppender
     refused_pushes: RefusedPushes
     external_appender: ExternalAppender
     ping_appender: PingAppender
+    beat_appender: BeatAppender
+    host_agent_beats: HostAgentBeatAppender
+    work_handlers: WorkHandlers
+    source_rules: SourceRules
+    source_client: OutboundClient
     progress: Progress
     runtime: RuntimeLink
     integration_rules: IntegrationRules
@@ -283,7 +305,15 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.agents.v1.AgentService": (
             agent_service_pb2_grpc.add_AgentServiceServicer_to_server,
-            AgentServicer(database, clock),
+            AgentServicer(database, clock, config.organization_defaults),
+        ),
+        "lumetry.hostagents.v1.HostAgentService": (
+            host_agent_service_pb2_grpc.add_HostAgentServiceServicer_to_server,
+            HostAgentServicer(database, clock, config.organization_defaults, show_host_agent, parts.senders.count_refused),
+        ),
+        "lumetry.hostagents.v1.HostAgentChannelService": (
+            host_agent_channel_service_pb2_grpc.add_HostAgentChannelServiceServicer_to_server,
+            HostAgentChannelServicer(database, clock, config.organization_defaults, parts.host_agent_beats, show_host_agent),
         ),
         "lumetry.sessions.v1.SessionService": (
             session_service_pb2_grpc.add_SessionServiceServicer_to_server,
@@ -291,7 +321,7 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.metrics.v1.IngestionService": (
             ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server,
-            IngestionServicer(parts.appender, clock),
+            IngestionServicer(parts.appender, parts.senders, clock),
         ),
         "lumetry.metrics.v1.MetricService": (
             metric_service_pb2_grpc.add_MetricServiceServicer_to_server,
@@ -387,6 +417,10 @@ def build_services(parts: Parts) -> dict[str, Service]:
             fleet_service_pb2_grpc.add_FleetServiceServicer_to_server,
             FleetServicer(database, clock, config.fleet.tick_seconds, config.organization_defaults),
         ),
+        "lumetry.hostagents.v1.HostInventoryService": (
+            host_inventory_service_pb2_grpc.add_HostInventoryServiceServicer_to_server,
+            HostInventoryServicer(database, clock),
+        ),
         "lumetry.external.v1.ExternalSourceService": (
             external_source_service_pb2_grpc.add_ExternalSourceServiceServicer_to_server,
             ExternalSourceServicer(database, clock),
@@ -437,7 +471,7 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.notifications.v1.IntegrationService": (
             integration_service_pb2_grpc.add_IntegrationServiceServicer_to_server,
-            IntegrationServicer(database, clock, parts.integration_rules, parts.sender),
+            IntegrationServicer(database, clock, parts.integration_rules, parts.sender, CollectorTester(database, clock, parts.wakeups)),
         ),
         "lumetry.notifications.v1.AlertingProfileService": (
             profile_service_pb2_grpc.add_AlertingProfileServiceServicer_to_server,
@@ -445,7 +479,11 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.collectors.v1.CollectorService": (
             collector_service_pb2_grpc.add_CollectorServiceServicer_to_server,
-            CollectorServicer(database, clock),
+            CollectorServicer(database, clock, parts.wakeups, parts.beat_appender, WorkDesk(database, clock, parts.work_handlers)),
+        ),
+        "lumetry.metricsources.v1.MetricSourceService": (
+            metric_source_service_pb2_grpc.add_MetricSourceServiceServicer_to_server,
+            MetricSourceServicer(database, clock, parts.source_rules, parts.source_client, SystemRandom().random),
         ),
         "lumetry.heartbeats.v1.HeartbeatService": (
             heartbeat_service_pb2_grpc.add_HeartbeatServiceServicer_to_server,

@@ -18,6 +18,7 @@ import structlog
 
 from lumetry_core.runtime.database import Database, open_database
 from lumetry_core.runtime.queue import Wakeups
+from tests.polled_servers import guarded_prometheus, mariadb_server, polled_postgres, prometheus_server  # noqa: F401 -- fixtures
 
 # as the product logs: the default renderer draws tracebacks for a terminal, which takes half a second each
 structlog.configure(

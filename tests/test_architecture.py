@@ -30,6 +30,8 @@ WITHOUT_ORGANIZATION = {
 }
 """Tables that belong to the deployment, and why."""
 NOT_BY_ORGANIZATION = {
+    ("agent_credentials", "digest"): "who presents a secret is not known before it is found",
+    ("agent_enrollment_tokens", "digest"): "who presents a secret is not known before it is found",
     ("api_tokens", "digest"): "who presents a secret is not known before it is found",
     ("collector_credentials", "digest"): "who presents a secret is not known before it is found",
     ("log_keys", "digest"): "who presents a secret is not known before it is found",
@@ -46,6 +48,9 @@ NOT_BY_ORGANIZATION = {
     ("endpoints", "due_time"): "one worker checks what is due, for all organizations",
     ("heartbeats", "due_time"): "one worker judges what is due, for all organizations",
     ("log_rule_states", "due_time"): "one worker ends what is due, for all organizations",
+    ("collector_work", "due_time"): "one worker gives up or gives out again what is due, for all organizations",
+    ("metric_sources", "due_time"): "one worker polls what is due, for all organizations",
+    ("metric_sources", "stale_time"): "one worker marks what is stale, for all organizations",
     ("heartbeats", "uuid"): "pings name nothing else",
     ("update_scans", "status"): "one worker finds scans that were cut off, for all organizations",
     ("uptime_days", "day"): "old days are dropped for all organizations",

@@ -12,6 +12,9 @@ PRINTABLE = re.compile(r"[\x20-\x7e]*")
 UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 MAX_CREDENTIAL_LENGTH = 4096
 MAX_AGENT_LENGTH = 256
+UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
+RELAY_HEADER = "X-Lumetry-Relay"
+"""Names the collector that relays a host agent's request (contract lumetry 16.3)."""
 
 Metadata = tuple[tuple[str, str], ...]
 Network = IPv4Network | IPv6Network
@@ -75,4 +78,7 @@ def build_metadata(headers: Mapping[str, str], request_id: str, address: str | N
     agent = UNPRINTABLE.sub("", headers.get("User-Agent", "")).strip()[:MAX_AGENT_LENGTH]
     if agent:
         entries.append(("x-client-agent", agent))
+    relay = headers.get(RELAY_HEADER, "")
+    if UUID.fullmatch(relay):
+        entries.append(("x-lumetry-relay", relay.lower()))
     return tuple(entries)

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
     INVALID_ID = "INVALID_ID"
     HTTPS_REQUIRED = "HTTPS_REQUIRED"
+    AGENT_DISABLED = "AGENT_DISABLED"
+    RELAY_REQUIRED = "RELAY_REQUIRED"
 
 
 REASONS: Mapping[str, Reason] = {reason.value: reason for reason in Reason}

@@ -83,7 +83,10 @@ def describe(route: Route, body: object, answer: object, failure: Mapping[str, A
         success["content"] = {route.media_type: {"schema": answer}}
     elif route.status == 200:
         success["content"] = {route.media_type: {"schema": {"type": "string"}}}
-    responses = {str(route.status): success, **failures_of(route, failure)}
+    responses = {str(route.status): success, **queued_of(route, success), **failures_of(route, failure)}
+    if route.tagged:
+        success["headers"] = {"ETag": {"description": "Marks this form of the answer.", "schema": {"type": "string"}}}
+        responses["304"] = {"description": "The client has this form already; no body."}
     operation: dict[str, Any] = {
         "operationId": operation_id(route),
         "summary": route.heading,
@@ -91,6 +94,8 @@ def describe(route: Route, body: object, answer: object, failure: Mapping[str, A
         "responses": with_examples(responses, examples),
     }
     parameters = [*path_parameters(route, examples), *query_parameters(route, examples)]
+    if route.tagged:
+        parameters.append({"name": "If-None-Match", "in": "header", "required": False, "schema": {"type": "string"}})
     if parameters:
         operation["parameters"] = parameters
     if body is not None:
@@ -104,6 +109,11 @@ def describe(route: Route, body: object, answer: object, failure: Mapping[str, A
         operation["description"] = f"Needs {' or '.join(route.rpc.permissions)}."
         operation["x-permissions"] = list(route.rpc.permissions)
     return operation
+
+
+def queued_of(route: Route, success: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The answer of an operation that may take longer."""
+    return {"202": {**success, "description": "Queued; the answer is of the same form."}} if route.may_queue else {}
 
 
 def failures_of(route: Route, failure: Mapping[str, Any]) -> Mapping[str, Any]:

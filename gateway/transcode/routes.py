@@ -50,6 +50,10 @@ class Route:
     answer: Any = None
     """The type of the JSON answer; None: no JSON."""
     media_type: str = "application/json"
+    tagged: bool = False
+    """The answer has an `ETag`; a client that names it in `If-None-Match` gets 304."""
+    may_queue: bool = False
+    """What takes longer is answered with 202 instead, in the same form."""
     existence: tuple[Rpc, Callable[[Request], Message]] | None = None
     """Reads the resource; asked only when the request is faulty, because an unknown resource outranks faults."""
     deadline_seconds: float = DEFAULT_DEADLINE_SECONDS

@@ -38,7 +38,7 @@ BUILT_IN_ROLES: Mapping[str, frozenset[Permission]] = {
 }
 """The roles of every organization (contract lumetry 3.2). They follow the product, so no row repeats their permissions."""
 
-SECRET = re.compile(r"(lmt_|lmtc_|lmte_|lmts_|ll_|alm_live_|alm_test_|)[0-9a-f]{48}")
+SECRET = re.compile(r"(lmt_|lmtc_|lmte_|lmts_|lmta_|lmtae_|ll_|alm_live_|alm_test_|)[0-9a-f]{48}")
 """Shape of the secrets that authenticate (contracts lumetry 2.1, logs 1.2, workspace 1.3); those of login sessions carry no prefix."""
 
 PREFIX_OF: Mapping[CredentialKind, str] = {
@@ -48,6 +48,8 @@ PREFIX_OF: Mapping[CredentialKind, str] = {
     CredentialKind.COLLECTOR_ENROLLMENT: "lmte_",
     CredentialKind.EXTERNAL_SOURCE: "lmts_",
     CredentialKind.LOG_KEY: "ll_",
+    CredentialKind.AGENT: "lmta_",
+    CredentialKind.AGENT_ENROLLMENT: "lmtae_",
 }
 LIVE_KEY_PREFIX, TEST_KEY_PREFIX = "alm_live_", "alm_test_"
 """Of workspace keys: a deployment in production mints and takes live ones alone, any other test ones (contract workspace 1.3)."""

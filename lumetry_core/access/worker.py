@@ -22,7 +22,7 @@ class CredentialKeeper:
 
     async def tick(self, now: datetime) -> bool:
         """Does one round. Never says that there is more to do."""
-        self._authenticator.forget()
+        await self._authenticator.renew()
         uses = self._authenticator.take_uses()
         if uses:
             async with self._database.write() as tx:

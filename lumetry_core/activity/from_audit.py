@@ -34,6 +34,16 @@ MEMBER = {"Created": "member_changed", "Updated": "member_changed", "Deactivated
 STATES = {"Enrolled": "enrolled", "Online": "online", "Offline": "offline", "Revoked": "revoked"}
 
 
+def switched_agent(before: Values, after: Values) -> str | None:
+    """The action of an agent that was enabled or disabled; host agents and other agents say it in words of their own."""
+    return TURN_AGENT(before, after) or TURN_HOST_AGENT(before, after)
+
+
+def name_of_agent(values: Values) -> object:
+    """What agents go by, host agents by their host."""
+    return values.get("name") or values.get("hostname")
+
+
 def switched(key: str, is_on: Callable[[object], bool], on: str | None, off: str) -> Callable[[Values, Values], str | None]:
     """The action of a switch that was turned."""
 
@@ -44,6 +54,9 @@ def switched(key: str, is_on: Callable[[object], bool], on: str | None, off: str
         return on if now_is else off
 
     return refine
+
+
+TURN_AGENT, TURN_HOST_AGENT = (switched(key, bool, "enabled", "disabled") for key in ("isActive", "enabled"))
 
 
 def reason_of(values: Values) -> object:
@@ -76,9 +89,7 @@ NOUNS: Mapping[str, Noun] = {
     ),
     "TopologyEdge": Noun("topology", "topology_edge", "Topology edge", CHANGED, lambda values: values.get("type")),
     "Collector": Noun("collector", "collector", "Collector", STATES),
-    "Agent": Noun(
-        "agent", "agent", "Agent", {**STATES, **DEFINED, "Revoked": "deleted"}, refine=switched("isActive", bool, "enabled", "disabled")
-    ),
+    "Agent": Noun("agent", "agent", "Agent", {**STATES, **DEFINED, "Revoked": "deleted"}, name_of_agent, switched_agent),
     "Session": Noun("session", "session", "Session", {"Created": "created", "Closed": "closed"}, lambda values: values.get("label")),
     "File": Noun("file", "file", "File", {"Uploaded": "uploaded", "Deleted": "deleted"}),
     "Project": Noun(
@@ -133,15 +144,17 @@ def describe_audited(actor: Actor, action: str, entity_id: object, before: Value
     if before is not None and after is not None and verb == "Updated":
         done = noun.refine(before, after) or done
     name, said = noun.name_of(values), VERB_OF_TITLE.get(done, done)
+    identity = text_of(values, "agentKey") or str(entity_id)  # of a host agent, whose audited number nobody else knows
     return Draft(
         kind=noun.kind,
         action=done,
         title=f"{noun.title} {said}: {name}" if name else f"{noun.title} {said}",
         actor=actor,
-        agent_id=str(entity_id) if noun.kind == "agent" else text_of(values, "agentId"),
+        agent_id=identity if noun.kind == "agent" else text_of(values, "agentId"),
         project_ids=projects_of(noun, entity_id, values),
         incident_id=number_of(values, "incidentId"),
-        resource=Resource(noun.resource, str(entity_id)),
+        machine=text_of(values, "hostId") if noun.kind == "agent" else None,
+        resource=Resource(noun.resource, identity),
     )
 
 

@@ -12,6 +12,8 @@ DEFAULT_SLUG = "lumetry"
 FALLBACK_SLUG = "agent"
 RESTRICTIONS = frozenset({"allowed_tools", "allowed_peers", "allowed_connectors"})
 """The fields that only people change."""
+WRITABLE_OF_HOSTS = frozenset({"description", "avatar", "metadata", "is_active"})
+"""The fields of an image of a host agent that can be written here."""
 FIXED = ("name", "slug", "model", "is_active")
 """The fields of the default agent that stay as they are."""
 
@@ -32,8 +34,21 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What a host agent that is the image of this said of itself."""
+
+    status: Status
+    version: str
+    time: datetime | None
+    """Its newest heartbeat."""
+    transport: str
+    queue_depth: int
+    dropped_count: int
+
+
+@dataclass(frozen=True, slots=True)
 class Agent:
-    """An identity under which programs write. `id` is a UUID; optional texts are None when there are none."""
+    """An identity under which programs write, or the image of a host agent. `id` is a UUID; optional texts are None when there are none."""
 
     organization_id: int
     id: str
@@ -54,11 +69,23 @@ class Agent:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     is_default: bool = False
     last_message_time: datetime | None = None
+    kind: Kind = Kind.AUTOMATION
+    machine: str | None = None
+    """Host id; None for automations."""
+    heard: Heard | None = None
+    """None for automations."""
 
     @property
     def status(self) -> Status:
         """How it is."""
+        if self.heard is not None:
+            return self.heard.status
         return Status.ONLINE if self.is_active else Status.DISABLED
+
+    @property
+    def last_seen_time(self) -> datetime | None:
+        """The newest heartbeat of a host agent, the newest message of an automation."""
+        return self.last_message_time if self.heard is None else self.heard.time
 
 
 def is_reserved(name: str) -> bool:

@@ -8,8 +8,9 @@ import msgspec
 from lumetry.agents.v1 import agent_pb2
 from lumetry.agents.v1 import agent_service_pb2 as pb
 from lumetry.agents.v1.agent_service_pb2_grpc import AgentServiceServicer
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.agents.draft import Draft
-from lumetry_core.agents.model import RESTRICTIONS, Agent, Status
+from lumetry_core.agents.model import RESTRICTIONS, Agent, Kind, Status
 from lumetry_core.agents.service import reading, settling, writing
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import Clock
@@ -19,7 +20,12 @@ from lumetry_core.runtime.timestamps import encode_time
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-STATUSES = {Status.ONLINE: agent_pb2.AGENT_STATUS_ONLINE, Status.DISABLED: agent_pb2.AGENT_STATUS_DISABLED}
+STATUSES = {
+    Status.ONLINE: agent_pb2.AGENT_STATUS_ONLINE,
+    Status.OFFLINE: agent_pb2.AGENT_STATUS_OFFLINE,
+    Status.DISABLED: agent_pb2.AGENT_STATUS_DISABLED,
+}
+KINDS = {Kind.AUTOMATION: agent_pb2.AGENT_KIND_AUTOMATION, Kind.HOST: agent_pb2.AGENT_KIND_HOST}
 JSON_FIELDS = {"metadata": "metadata_json", "settings": "settings_json"}
 """Fields of a draft that have another name on the wire."""
 
@@ -27,9 +33,17 @@ JSON_FIELDS = {"metadata": "metadata_json", "settings": "settings_json"}
 class AgentServicer(AgentServiceServicer):
     """Manages agents."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, defaults: OrganizationSettings) -> None:
+        """Builds the servicer.
+
+        Args:
+            database: Where agents are.
+            clock: Tells when they changed.
+            defaults: What the deployment sets for organizations that do not.
+        """
         self._database = database
         self._clock = clock
+        self._defaults = defaults
 
     async def ListAgents(self, request: pb.ListAgentsRequest, context: Context) -> pb.ListAgentsResponse:
         """See the proto."""
@@ -44,6 +58,7 @@ class AgentServicer(AgentServiceServicer):
                 search=request.search,
                 limit=request.limit if request.HasField("limit") else None,
                 cursor=request.cursor,
+                now=self._clock.now(),
             )
         return pb.ListAgentsResponse(agents=[encode_agent(agent) for agent in agents], next_cursor=next_cursor)
 
@@ -52,7 +67,8 @@ class AgentServicer(AgentServiceServicer):
         caller = current_caller()
         await self._settle(caller)
         async with self._database.read() as tx:
-            agent = await reading.get_agent(tx, caller, request.id)
+            found = await reading.get_agent(tx, caller, request.id)
+            [agent] = await reading.hear(tx, caller.organization_id, [found], self._clock.now())
         return pb.GetAgentResponse(agent=encode_agent(agent))
 
     async def ListAgentPeers(self, request: pb.ListAgentPeersRequest, context: Context) -> pb.ListAgentPeersResponse:
@@ -60,7 +76,8 @@ class AgentServicer(AgentServiceServicer):
         caller = current_caller()
         await self._settle(caller)
         async with self._database.read() as tx:
-            agents = await reading.list_peers(tx, caller, request.id)
+            found = await reading.list_peers(tx, caller, request.id)
+            agents = await reading.hear(tx, caller.organization_id, found, self._clock.now())
         return pb.ListAgentPeersResponse(agents=[encode_agent(agent) for agent in agents])
 
     async def CreateAgent(self, request: pb.CreateAgentRequest, context: Context) -> pb.CreateAgentResponse:
@@ -81,7 +98,8 @@ class AgentServicer(AgentServiceServicer):
             writing.check_change(caller, draft, names)
             return pb.UpdateAgentResponse()
         async with self._database.write() as tx:
-            agent = await writing.update(tx, caller, request.id, draft, names, self._clock.now())
+            changed = await writing.update(tx, caller, request.id, draft, names, self._defaults, self._clock.now())
+            [agent] = await reading.hear(tx, caller.organization_id, [changed], self._clock.now())
         return pb.UpdateAgentResponse(agent=encode_agent(agent))
 
     async def DeleteAgent(self, request: pb.DeleteAgentRequest, context: Context) -> pb.DeleteAgentResponse:
@@ -111,7 +129,7 @@ def encode_agent(agent: Agent) -> agent_pb2.Agent:
     return agent_pb2.Agent(
         id=agent.id,
         organization_id=agent.organization_id,
-        kind=agent_pb2.AGENT_KIND_AUTOMATION,
+        kind=KINDS[agent.kind],
         slug=agent.slug,
         name=agent.name,
         description=agent.description,
@@ -126,7 +144,9 @@ def encode_agent(agent: Agent) -> agent_pb2.Agent:
         metadata_json=msgspec.json.encode(agent.metadata).decode(),
         is_default=agent.is_default,
         status=STATUSES[agent.status],
-        last_seen_time=None if agent.last_message_time is None else encode_time(agent.last_message_time),
+        machine=agent.machine,
+        version=None if agent.heard is None else agent.heard.version or None,
+        last_seen_time=encode_time(agent.last_seen_time),
         create_time=encode_time(agent.create_time),
         update_time=encode_time(agent.update_time),
     )

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BigInteger, Boolean, Column, ColumnElement, Index, String, Table, Text, and_, func, or_, select, update
 
-from lumetry_core.agents.model import Agent, Status
+from lumetry_core.agents.model import Agent, Kind, Status
 from lumetry_core.projects.cursor import Position, forget_old, time_as_of
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Time, Transaction, metadata
@@ -37,6 +37,8 @@ agents = Table(
     Column("update_time", Time, nullable=False),
     Column("earlier_updates", Text, nullable=False),  # JSON: former update times in milliseconds, newest first
     Column("delete_time", Time),
+    Column("kind", String(16), nullable=False, server_default=Kind.AUTOMATION.value),
+    Column("machine", String(128)),
     Index("ix_agents_organization_update", "organization_id", "update_time", "id"),
 )
 Index(
@@ -61,6 +63,7 @@ SAME = (
     "last_message_time",
     "create_time",
     "update_time",
+    "machine",
 )
 """Columns that hold a field as it is."""
 LISTS = ("allowed_tools", "allowed_peers", "allowed_connectors")
@@ -73,6 +76,9 @@ class Filter:
 
     status: Status | None
     search: str
+    kind: Kind | None = None
+    silent: Collection[str] = ()
+    """Images of host agents that are enabled and offline; needed with a status."""
 
 
 def to_row(agent: Agent) -> dict[str, Any]:
@@ -80,7 +86,8 @@ def to_row(agent: Agent) -> dict[str, Any]:
     return {
         **{name: getattr(agent, name) for name in SAME if name != "last_message_time"},
         **{name: msgspec.json.encode(getattr(agent, name)).decode() for name in (*LISTS, *DOCUMENTS)},
-        "search_text": f"{agent.name}\n{agent.slug}".lower(),
+        "search_text": "\n".join((agent.name, agent.slug, agent.machine or "")).lower(),
+        "kind": agent.kind.value,
     }
 
 
@@ -89,7 +96,7 @@ def to_model(row: Any) -> Agent:  # noqa: ANN401 -- rows carry their columns as 
     values: dict[str, Any] = {name: getattr(row, name) for name in SAME}
     values |= {name: tuple(msgspec.json.decode(getattr(row, name))) for name in LISTS}
     values |= {name: msgspec.json.decode(getattr(row, name)) for name in DOCUMENTS}
-    return Agent(**values)
+    return Agent(**values, kind=Kind(row.kind))
 
 
 def alive(organization_id: int) -> ColumnElement[bool]:
@@ -144,7 +151,7 @@ async def find_all(tx: Transaction, organization_id: int, ids: Collection[str]) 
 
 async def list_peers(tx: Transaction, organization_id: int, agent: Agent) -> list[Agent]:
     """The agents that an agent names as its peers or, when it names none, every other active one, by name."""
-    others = and_(agents.c.id != agent.id, agents.c.is_active)
+    others = and_(agents.c.id != agent.id, agents.c.is_active, agents.c.kind == Kind.AUTOMATION.value)
     wanted = agents.c.id.in_(agent.allowed_peers) if agent.allowed_peers else others
     statement = select(agents).where(alive(organization_id), wanted).order_by(func.lower(agents.c.name), agents.c.id)
     return [to_model(row) for row in await tx.execute(statement)]
@@ -169,8 +176,17 @@ async def list_page(
     What was changed after the first page keeps its place, so that it is neither skipped nor repeated.
     """
     conditions = [alive(organization_id)]
-    if chosen.status is not None:
-        conditions.append(agents.c.is_active.is_(chosen.status is Status.ONLINE))
+    if chosen.kind is not None:
+        conditions.append(agents.c.kind == chosen.kind.value)
+    match chosen.status:
+        case Status.OFFLINE:
+            conditions += [agents.c.is_active, agents.c.id.in_(sorted(chosen.silent))]
+        case Status.ONLINE:
+            conditions += [agents.c.is_active, agents.c.id.not_in(sorted(chosen.silent))]
+        case Status.DISABLED:
+            conditions.append(~agents.c.is_active)
+        case None:
+            pass
     if chosen.search:
         conditions.append(agents.c.search_text.contains(chosen.search.lower(), autoescape=True))
     matching = select(agents).where(*conditions)

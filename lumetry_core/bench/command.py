@@ -283,6 +283,25 @@ def monitors(
     measure(run_monitors, options, json_file)
 
 
+@bench.command()
+@click.option("--collectors", type=click.IntRange(1, 10_000), default=1000, show_default=True, help="simulated collectors")
+@click.option("--points", type=click.IntRange(10, 10_000), default=100, show_default=True, help="points of each per interval")
+@click.option("--interval", type=click.FloatRange(1, 300), default=10.0, show_default=True, help="seconds between heartbeats and batches")
+@click.option("--rounds", type=click.IntRange(1, 360), default=6, show_default=True, help="intervals that are measured")
+@click.option("--rules", type=click.IntRange(0, 10_000), default=100, show_default=True, help="rules, spread over the metrics")
+@click.option("--watch/--no-watch", default=True, show_default=True, help="each holds the stream for configuration and work open")
+@database_url
+@json_file
+def collectors(
+    *, collectors: int, points: int, interval: float, rounds: int, rules: int, watch: bool, database_url: str, json_file: Path | None
+) -> None:
+    """Share of a core that a fleet of collectors takes, and whether everything of it is answered and evaluated in time."""
+    from lumetry_core.bench.collectors import CollectorOptions, run_collectors  # noqa: PLC0415
+
+    options = CollectorOptions(collectors, points, interval, rounds, rules, watch, database_url)
+    measure(run_collectors, options, json_file)
+
+
 def measure(run: Callable[[Options, Callable[[str], None]], Report], options: Options, json_file: Path | None) -> None:
     """Runs a benchmark and shows what it found; when it cannot go on, the command fails with the reason."""
     try:

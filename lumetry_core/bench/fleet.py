@@ -12,6 +12,7 @@ from lumetry_core.bench.payload import HIGHEST_VALUE, LOWEST_VALUE, SERIES_PER_M
 from lumetry_core.metrics.columns import Columns
 from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.dictionary import Resolution, SeriesDictionary
+from lumetry_core.metrics.senders import PLAIN
 from lumetry_core.metrics.service.append import Submission
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.rules.draft import LevelDraft, RuleDraft, StrategyDraft
@@ -70,7 +71,7 @@ def make_fleet(series_count: int, organization_id: int) -> Fleet:
     dictionary = SeriesDictionary()
     for one in series:
         dictionary.add(define(one.metric_key, (("host", one.host), ("region", one.region)), "", ""))
-    return Fleet(dictionary.resolution(organization_id, None), sorted({one.metric_key for one in series}), series_count)
+    return Fleet(dictionary.resolution(organization_id, PLAIN), sorted({one.metric_key for one in series}), series_count)
 
 
 async def create_rules(

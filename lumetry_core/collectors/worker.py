@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from lumetry_core.access.service.organizations import list_organization_ids
-from lumetry_core.collectors.service import find_overdue, tell_offline
+from lumetry_core.collectors.service.presence import find_overdue, tell_offline
 from lumetry_core.runtime.database import Database
 
 LONGEST_PAUSE = timedelta(seconds=60)

@@ -8,6 +8,8 @@ from lumetry_core.connections.model import Connection, Direction, Health, Resour
 from lumetry_core.containers.places import RuntimeFault, RuntimeStatus
 from lumetry_core.external.model import Health as SourceHealth
 from lumetry_core.external.model import Source
+from lumetry_core.metricsources.model import PollStatus
+from lumetry_core.metricsources.model import Source as MetricSource
 from lumetry_core.notifications.destinations import Channel, Webhook
 from lumetry_core.notifications.dispatch import Dispatch, DispatchStatus
 from lumetry_core.notifications.model import Integration, IntegrationType, LastStatus
@@ -97,6 +99,25 @@ def describe_source(source: Source, known: SourceHealth) -> Connection:
         direction=Direction.INBOUND,
         health=health,
         is_enabled=source.is_enabled,
+        times=(source.create_time, source.update_time),
+    )
+
+
+def describe_metric_source(source: MetricSource) -> Connection:
+    """A metric source; its newest poll tells how it fares."""
+    definition, standing = source.definition, source.standing
+    if standing.status is PollStatus.FAILED:
+        health = Health(standing.success_time, standing.poll_time, hide_addresses(standing.error), is_failing=True)
+    else:
+        health = Health(standing.success_time)
+    return make(
+        source.organization_id,
+        Resource("lumetry", "metric_source", str(source.id)),
+        connector=definition.type.value,
+        name=definition.name,
+        direction=Direction.INBOUND,
+        health=health,
+        is_enabled=definition.is_enabled,
         times=(source.create_time, source.update_time),
     )
 

@@ -9,6 +9,7 @@ from lumetry_core.connections.describing import (
     describe_channel,
     describe_integration,
     describe_log_key,
+    describe_metric_source,
     describe_runtime,
     describe_source,
     describe_webhook,
@@ -17,6 +18,7 @@ from lumetry_core.connections.model import Connection, ConnectionFilter, Directi
 from lumetry_core.containers.places import RuntimeStatus
 from lumetry_core.containers.service.watches import find_organization
 from lumetry_core.external.service.sources import list_sources
+from lumetry_core.metricsources.service.sources import list_sources as list_metric_sources
 from lumetry_core.notifications.destinations import TargetKey
 from lumetry_core.notifications.dispatch import Dispatch
 from lumetry_core.notifications.service.channels import list_channels
@@ -66,6 +68,7 @@ async def read_connections(tx: Transaction, caller: Caller, runtime: RuntimeStat
     found += [describe_channel(channel, await read_recent(tx, channel.key)) for channel in await list_channels(tx, organization_id)]
     found += [describe_webhook(webhook, await read_recent(tx, webhook.key)) for webhook in await list_webhooks(tx, organization_id)]
     found += [describe_source(source, health) for source, health in await list_sources(tx, organization_id)]
+    found += [describe_metric_source(source) for source in await list_metric_sources(tx, organization_id)]
     found += [describe_log_key(key, now) for key in await list_log_keys(tx, caller, None)]
     if organization_id == await find_organization(tx):
         organization, _ = await get_organization(tx, caller)

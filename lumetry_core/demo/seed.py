@@ -14,7 +14,7 @@ from lumetry_core.access.service.organizations import FIRST_USERNAME
 from lumetry_core.access.service.tokens import create_api_token
 from lumetry_core.access.service.users import find_user_by_name
 from lumetry_core.collectors.model import Status
-from lumetry_core.collectors.service import create, list_collectors, renew_enrollment_token
+from lumetry_core.collectors.service.administering import create, list_collectors, renew_enrollment_token
 from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database

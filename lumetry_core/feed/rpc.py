@@ -16,14 +16,12 @@ from lumetry_core.runtime.clock import Clock, spell_time
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
 from lumetry_core.runtime.events import Event, channel
-from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.interceptors import STARTED, current_caller
 from lumetry_core.runtime.queue import Wakeups
 from lumetry_core.runtime.timestamps import encode_time
 
 MAX_TYPES = 100
 RESET = "stream.reset"
-STARTED = (("x-lumetry-started", "1"),)
-"""Tells whoever waits that nothing is missed from now on; a refusal has first metadata as well."""
 
 encode = msgspec.json.Encoder().encode
 

@@ -3,17 +3,16 @@
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
-
-from lumetry_core.metrics.dimension import COLLECTOR_LABEL
 
 MAX_LABELS = 32
 MAX_LABEL_VALUE = 512
 MAX_ORIGIN = 128
 DEFAULT_NAMESPACE = "default"
 DEFAULT_SOURCE = "custom"
+DEFAULT_CATALOG_SOURCE = "api"
 METRIC_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]{0,254}")
 LABEL_KEY = re.compile(r"[^=|\x00-\x1f\x7f-\x9f]{1,128}")
 IDENTITY_BYTES = 16
@@ -28,6 +27,8 @@ class Definition:
     namespace: str
     source: str
     faults: tuple[tuple[str, str], ...] = ()
+    catalog_source: str = DEFAULT_CATALOG_SOURCE
+    """Where the metric comes from, should this be its first series."""
 
 
 def define(metric_key: str, labels: Iterable[tuple[str, str]], namespace: str, source: str) -> Definition:
@@ -62,13 +63,6 @@ def pack_labels(labels: Mapping[str, str]) -> bytes:
 def unpack_labels(packed: bytes) -> dict[str, str]:
     """A label set from its canonical form, sorted by name."""
     return msgspec.msgpack.decode(packed, type=dict[str, str])
-
-
-def under_collector(definition: Definition, collector_id: str | None) -> Definition:
-    """The definition with the labels that a collector's credential sets (contract 4.5)."""
-    if collector_id is None:
-        return definition
-    return replace(definition, labels=pack_labels({**unpack_labels(definition.labels), COLLECTOR_LABEL: collector_id}))
 
 
 def identity_of(organization_id: int, metric_key: str, labels: bytes) -> bytes:

@@ -1,34 +1,46 @@
 """Senders' dictionaries of series, kept in memory only."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lumetry_core.metrics.definition import Definition, under_collector
+from lumetry_core.metrics.definition import Definition, identity_of
 from lumetry_core.metrics.id_column import IdColumn
 from lumetry_core.metrics.partition import partition_of
 from lumetry_core.runtime.errors import LumetryError, Reason
 
 MAX_DICTIONARY_BYTES = 256 * 1024 * 1024
 """All dictionaries together; the one unused for the longest time goes first."""
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+"""One dictionary of a sender of messages, which cannot say itself when to begin another."""
 DEFINITION_BYTES = 300
 """Memory of a definition besides its labels, about."""
 MAX_RESOLUTIONS = 64
-"""Organizations and collectors that one dictionary serves at once; a forgotten one is resolved anew."""
+"""Organizations and markings that one dictionary serves at once; a forgotten one is resolved anew."""
+
+
+class Marks(Hashable, Protocol):
+    """What the platform makes of a sender's definitions; equal ones make the same of them."""
+
+    def mark(self, definition: Definition) -> Definition:
+        """The series that a definition stands for."""
+
 
 UnreadDefinition = tuple[int, Callable[[], Definition]]
 """Number of a series and how to read its definition, which is only done for new ones."""
 
 
 class Resolution:
-    """The series and partitions that a dictionary's numbers stand for under one organization and collector; series 0 is unknown."""
+    """The series and partitions that a dictionary's numbers stand for under one organization and marking; series 0 is unknown."""
 
-    def __init__(self, dictionary: "SeriesDictionary", organization_id: int, collector_id: str | None) -> None:
+    def __init__(self, dictionary: "SeriesDictionary", organization_id: int, marking: Marks) -> None:
         self.organization_id = organization_id
         self._dictionary = dictionary
-        self._collector_id = collector_id
+        self._marking = marking
+        self._identities: dict[int, bytes] = {}
         self._ids = IdColumn(np.int64)
         self._partitions = IdColumn(np.int64)
         self._partitioned = 0
@@ -49,8 +61,16 @@ class Resolution:
         return self._partitions.values
 
     def definition(self, number: int) -> Definition:
-        """What a number stands for, the collector's label included."""
-        return under_collector(self._dictionary.definitions[number], self._collector_id)
+        """What a number stands for."""
+        return self._marking.mark(self._dictionary.definitions[number])
+
+    def identity(self, number: int) -> bytes:
+        """The stored series that a number stands for."""
+        known = self._identities.get(number)
+        if known is None:
+            definition = self.definition(number)
+            known = self._identities[number] = identity_of(self.organization_id, definition.metric_key, definition.labels)
+        return known
 
 
 class SeriesDictionary:
@@ -61,7 +81,11 @@ class SeriesDictionary:
         self.faulty: NDArray[np.int64] = np.zeros(0, np.int64)
         """Numbers whose definition is not valid, ascending."""
         self.size_bytes = 0
-        self._resolutions: OrderedDict[tuple[int, str | None], Resolution] = OrderedDict()
+        self.counted_bytes = -1
+        """Size when room was last made for it."""
+        self.numbers: dict[Hashable, int] = {}
+        """Numbers by what messages say of a series; empty where senders number their series."""
+        self._resolutions: OrderedDict[tuple[int, Marks], Resolution] = OrderedDict()
 
     def add(self, definition: Definition) -> int:
         """Gives the next number to a definition."""
@@ -72,12 +96,12 @@ class SeriesDictionary:
             self.faulty = np.append(self.faulty, number)
         return number
 
-    def resolution(self, organization_id: int, collector_id: str | None) -> Resolution:
-        """What the numbers stand for under an organization and, if the caller is one, a collector."""
-        key = (organization_id, collector_id)
+    def resolution(self, organization_id: int, marking: Marks) -> Resolution:
+        """What the numbers stand for under an organization and what the platform makes of the sender's definitions."""
+        key = (organization_id, marking)
         found = self._resolutions.get(key)
         if found is None:
-            found = self._resolutions[key] = Resolution(self, organization_id, collector_id)
+            found = self._resolutions[key] = Resolution(self, organization_id, marking)
             if len(self._resolutions) > MAX_RESOLUTIONS:
                 self._resolutions.popitem(last=False)
         self._resolutions.move_to_end(key)
@@ -89,7 +113,7 @@ class Dictionaries:
 
     def __init__(self, max_bytes: int = MAX_DICTIONARY_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._dictionaries: OrderedDict[bytes, SeriesDictionary] = OrderedDict()
+        self._dictionaries: OrderedDict[Hashable, SeriesDictionary] = OrderedDict()
 
     def update(self, dictionary_id: bytes, definitions: Iterable[UnreadDefinition]) -> SeriesDictionary:
         """Finds a dictionary and adds what it does not have yet; a number it has keeps its meaning.
@@ -104,11 +128,25 @@ class Dictionaries:
                 dictionary.add(read())
         if not dictionary.definitions:
             raise unknown_dictionary(dictionary_id)
-        self._dictionaries[dictionary_id] = dictionary
-        self._dictionaries.move_to_end(dictionary_id)
+        self._keep(dictionary_id, dictionary)
+        return dictionary
+
+    def of_messages(self, sender: Hashable) -> SeriesDictionary:
+        """The dictionary that remembers the series of a sender of messages."""
+        dictionary = self._dictionaries.get(sender)
+        if dictionary is None or dictionary.size_bytes > MAX_MESSAGE_BYTES:
+            dictionary = SeriesDictionary()
+        self._keep(sender, dictionary)
+        return dictionary
+
+    def _keep(self, key: Hashable, dictionary: SeriesDictionary) -> None:
+        self._dictionaries[key] = dictionary
+        self._dictionaries.move_to_end(key)
+        if dictionary.size_bytes == dictionary.counted_bytes:
+            return
+        dictionary.counted_bytes = dictionary.size_bytes
         while len(self._dictionaries) > 1 and sum(kept.size_bytes for kept in self._dictionaries.values()) > self._max_bytes:
             self._dictionaries.popitem(last=False)
-        return dictionary
 
 
 def unknown_dictionary(dictionary_id: bytes) -> LumetryError:

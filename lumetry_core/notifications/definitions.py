@@ -9,7 +9,7 @@ from lumetry_core.notifications.drafts import IntegrationDraft, ProfileDraft
 from lumetry_core.notifications.model import MASK, IntegrationType
 from lumetry_core.rules.model import SEVERITIES, Severity
 from lumetry_core.rules.scalars import check_name, read_count, read_exact
-from lumetry_core.runtime.addresses import Policy, find_url_fault
+from lumetry_core.runtime.addresses import PRIVATE_TOO, Policy, find_url_fault
 from lumetry_core.runtime.errors import Faults
 
 MAX_URL = 2048
@@ -42,6 +42,8 @@ OWN_HEADERS = frozenset(
 """Headers that tell what the sender itself has to say, with all that start with `proxy-`."""
 NEEDS_SECRET = {IntegrationType.PAGERDUTY: "the routing key", IntegrationType.SERVICENOW: "the user's password"}
 USER_NAME = "userName"
+AT_COLLECTOR = PRIVATE_TOO
+"""Where collectors may be told to send: they are there for what only their network reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +56,7 @@ class IntegrationDefinition:
     header_names: tuple[str, ...]
     config: Mapping[str, str] = field(default_factory=dict)
     is_enabled: bool = True
+    collector_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +77,8 @@ class ProfileDefinition:
 def check_integration(draft: IntegrationDraft, policy: Policy, faults: Faults) -> IntegrationDefinition:
     """Reads an integration. The definition is to be used only when no fault was noted.
 
-    Whether masked headers and the secret have something stored to keep is checked by the caller, who can look it up.
+    Whether masked headers and the secret have something stored to keep, and whether the collector exists, is checked by the caller, who can
+    look it up.
     """
     known = draft.type in set(IntegrationType)
     kind = read_exact(IntegrationType, draft.type, "type", faults)
@@ -85,7 +89,9 @@ def check_integration(draft: IntegrationDraft, policy: Policy, faults: Faults) -
     if draft.secret is not None:
         check_plain(draft.secret, MAX_SECRET, "secret", faults)
     if draft.collector_id is not None:
-        faults.add("collectorId", "must be null: delivery through a collector is not supported yet")
+        is_webhook = not known or kind is IntegrationType.WEBHOOK
+        faults.check(is_webhook, "collectorId", "must be null: collectors deliver a Webhook only")
+        policy = AT_COLLECTOR
     return IntegrationDefinition(
         name=check_name(draft.name, "name", faults),
         type=kind,
@@ -93,6 +99,7 @@ def check_integration(draft: IntegrationDraft, policy: Policy, faults: Faults) -
         header_names=tuple(sorted(draft.headers, key=str.lower)),
         config=dict(draft.config),
         is_enabled=draft.is_enabled is not False,
+        collector_id=draft.collector_id,
     )
 
 

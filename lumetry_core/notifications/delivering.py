@@ -11,6 +11,7 @@ from lumetry_core.notifications.engine import Claimed, Engine, Made, Room
 from lumetry_core.notifications.messages import Message
 from lumetry_core.notifications.model import Integration, SendResult
 from lumetry_core.notifications.retries import Attempt
+from lumetry_core.notifications.service.handing import hand_over
 from lumetry_core.notifications.service.outbox import claim_due, hand_back, record_attempts, renew
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
@@ -48,7 +49,8 @@ class IntegrationOutlet:
     async def claim(self, tx: Transaction, room: Room, busy: Collection[int], now: datetime) -> Sequence[Claimed[Delivery, Integration]]:
         """See `Outlet`."""
         found = await claim_due(tx, self._owner, self._fallback, lambda organization_id, number: room((organization_id, number)), busy, now)
-        return [Claimed(each.delivery, each.integration, each.is_strict) for each in found]
+        own = await hand_over(tx, found, now)
+        return [Claimed(each.delivery, each.integration, each.is_strict) for each in own]
 
     async def renew(self, tx: Transaction, delivery: Delivery, now: datetime) -> bool:
         """See `Outlet`."""

@@ -1,4 +1,4 @@
-"""Machines: hosts that collectors, metric points or the container runtime have shown (contract workspace 11.3)."""
+"""Machines: hosts that host agents, collectors, metric points or the container runtime have shown (contract workspace 11.3)."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from lumetry_core.alerts.figures import Mark
 from lumetry_core.collectors.model import Collector
+from lumetry_core.hostagents.model import HostAgent, State, state_of
 from lumetry_core.metrics.dimension import labels_of_member
 from lumetry_core.metrics.hosts import HOST_ID, Host
 from lumetry_core.metrics.service.hosts import Reading
@@ -77,6 +78,7 @@ class Sightings:
     """What has shown machines."""
 
     hosts: Sequence[Host] = ()
+    agents: Sequence[HostAgent] = ()
     collectors: Sequence[Collector] = ()
     local: LocalHost | None = None
     """None: no container runtime of the host was seen."""
@@ -105,8 +107,14 @@ def list_machines(seen: Sightings, now: datetime) -> list[Machine]:
             incidents[machine_id].add(incident_id)
     for machine_id, own in marks.items():
         incidents[machine_id] |= {mark.incident_id for mark in own if mark.incident_id is not None} & seen.unresolved.keys()
+    silent = {agent.key for agent in seen.agents if state_of(agent, now) is State.OFFLINE}
     judged = [
-        judge(replace(machine, open_incidents=len(incidents[machine.id])), marks[machine.id], seen.readings)
+        judge(
+            replace(machine, open_incidents=len(incidents[machine.id])),
+            marks[machine.id],
+            seen.readings,
+            is_silent=machine.agent_id in silent,
+        )
         for machine in machines.values()
     ]
     return sorted(judged, key=lambda machine: (RANK[machine.status], machine.name.casefold(), machine.id))
@@ -124,6 +132,18 @@ def find_machines(seen: Sightings) -> list[Machine]:
             arch=host.arch or None,
             collector_id=host.collector_id or None,
             last_seen_time=max(newest, host.create_time),  # points named it then
+        )
+    for agent in sorted(seen.agents, key=lambda each: each.contact_time):  # of several on one host the one heard last counts
+        machine = found.get(agent.host_id, Machine(id=agent.host_id, name=agent.hostname))
+        times = [time for time in (machine.last_seen_time, agent.last_seen_time) if time is not None]
+        found[agent.host_id] = replace(
+            machine,
+            name=agent.hostname,
+            os=agent.os,
+            arch=agent.arch or machine.arch,
+            agent_id=agent.key,
+            collector_id=agent.collector_id or machine.collector_id,
+            last_seen_time=max(times, default=None),
         )
     by_name = {machine.name.casefold(): machine.id for machine in found.values()}
     for collector in seen.collectors:
@@ -160,13 +180,17 @@ def on_nodes(node_ids: Collection[int], above: Mapping[int, frozenset[int]], by_
     return {by_node[each] for node_id in node_ids for each in above.get(node_id, frozenset({node_id})) if each in by_node}
 
 
-def judge(machine: Machine, marks: Sequence[Mark], readings: Mapping[str, Mapping[str, Reading]]) -> Machine:
-    """The machine with its alerts, its newest values and its status."""
+def judge(machine: Machine, marks: Sequence[Mark], readings: Mapping[str, Mapping[str, Reading]], *, is_silent: bool) -> Machine:
+    """The machine with its alerts, its newest values and its status.
+
+    Args:
+        is_silent: Its agent is offline.
+    """
     newest = {key: readings[key][machine.id] for key in USUAL_METRICS if machine.id in readings.get(key, {})}
     times = [reading.time for reading in newest.values()] + ([machine.last_seen_time] if machine.last_seen_time else [])
     seen = max(times, default=None)
     severities = {mark.severity for mark in marks}
-    if Severity.CRITICAL in severities:
+    if is_silent or Severity.CRITICAL in severities:
         status = MachineStatus.CRITICAL
     elif Severity.WARNING in severities:
         status = MachineStatus.WARNING

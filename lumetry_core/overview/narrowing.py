@@ -96,9 +96,17 @@ def select_agents(agents: Sequence[Agent], filters: Filters) -> list[Agent]:
     found = [
         agent
         for agent in agents
-        if filters.machine is None and filters.agent_id in (None, agent.id) and has_part(filters.search, agent.name, agent.slug)
+        if filters.agent_id in (None, agent.id)
+        and (filters.machine is None or (agent.machine is not None and is_named(filters.machine, agent.machine, agent.name)))
+        and has_part(filters.search, agent.name, agent.slug, agent.machine)
     ]
     return sorted(found, key=lambda agent: (AGENT_RANK[agent.status], agent.name.casefold(), agent.id))
+
+
+def count_open_alerts(machines: Sequence[Machine]) -> dict[str, int]:
+    """The active alerts of each machine that has any, by its host id."""
+    counts = {machine.id: machine.open_alerts for machine in machines}
+    return {host_id: total for host_id, each in counts.items() if (total := each.critical + each.warning + each.info)}
 
 
 def select_collectors(scene: Scene, filters: Filters, now: datetime) -> list[Collector]:

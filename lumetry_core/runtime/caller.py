@@ -32,6 +32,8 @@ class CredentialKind(StrEnum):
     EXTERNAL_SOURCE = "EXTERNAL_SOURCE"
     LOG_KEY = "LOG_KEY"
     WORKSPACE_KEY = "WORKSPACE_KEY"
+    AGENT = "AGENT"
+    AGENT_ENROLLMENT = "AGENT_ENROLLMENT"
 
 
 class RateClass(StrEnum):
@@ -60,6 +62,12 @@ class Caller:
     user_name: str | None = None
     permissions: frozenset[Permission] = frozenset()
     collector_id: str | None = None
+    agent_id: int | None = None
+    """The host agent behind its credential."""
+    enrollment_profile_id: int | None = None
+    """The profile behind a token that enrolls host agents."""
+    relay_collector_id: str | None = None
+    """The collector that says to have relayed the call."""
     source_id: int | None = None
     """The external alert source behind its credential."""
     scopes: frozenset[str] | None = None

@@ -41,6 +41,8 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
     Reason.UNSUPPORTED_MEDIA_TYPE: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.INVALID_ID: grpc.StatusCode.INVALID_ARGUMENT,
     Reason.HTTPS_REQUIRED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.AGENT_DISABLED: grpc.StatusCode.PERMISSION_DENIED,
+    Reason.RELAY_REQUIRED: grpc.StatusCode.PERMISSION_DENIED,
 }
 
 

@@ -52,17 +52,21 @@ class GroupCommit(Generic[S, R]):
         store: Callable[[Transaction, Sequence[S], datetime], Awaitable[Sequence[R]]],
         size_of: Callable[[S], int],
         limits: Limits,
+        *,
+        gather_seconds: float = 0.0,
     ) -> None:
         """Builds the agent.
 
         Args:
             store: Writes a group and gives the receipts, in its order.
+            gather_seconds: Commits start at least so far apart, for senders who do not mind.
         """
         self._database = database
         self._clock = clock
         self._store = store
         self._size_of = size_of
         self._limits = limits
+        self._gather_seconds = gather_seconds
         self._waiting: deque[Waiting[S, R]] = deque()
         self._waiting_size = 0
         self._arrived = asyncio.Event()
@@ -89,12 +93,16 @@ class GroupCommit(Generic[S, R]):
 
     async def run(self) -> None:
         """Commits what waits until cancelled; who waits then is told to try again."""
+        loop = asyncio.get_running_loop()
         try:
             while True:
                 await self._arrived.wait()
                 self._arrived.clear()
                 while self._waiting:
+                    begin = loop.time()
                     await self._commit(self._take)
+                    if self._gather_seconds and self._waiting_size < self._limits.group:
+                        await asyncio.sleep(begin + self._gather_seconds - loop.time())
         finally:
             self._closed = True
             fail(self._waiting, unavailable())

@@ -30,6 +30,8 @@ INTERACTIVE_ONLY = frozenset({CredentialKind.INTERACTIVE})
 BEARER = "bearer "
 RECHECK_SECONDS = 5.0
 """How long a stream may outlive its caller's right to it, besides what authentication takes for granted."""
+STARTED = (("x-lumetry-started", "1"),)
+"""First metadata of a stream, which tell whoever waits that nothing is missed from now on; those of a refused one say nothing."""
 
 _call: ContextVar["Call"] = ContextVar("call")
 
@@ -48,6 +50,8 @@ class Origin:
     """Whether the answer tells the caller's rate, as gateways want it."""
     is_charged: bool = True
     """False: the call only prepares one that is charged."""
+    relay: str | None = None
+    """The collector that says to have relayed the call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +346,7 @@ def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
         family=entries.get("x-lumetry-family", DIRECT_FAMILY) if by_gateway else DIRECT_FAMILY,
         wants_rate=by_gateway and "x-lumetry-family" in entries,
         is_charged=not by_gateway or entries.get("x-lumetry-charge") != "0",
+        relay=entries.get("x-lumetry-relay"),
     )
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -25,6 +26,12 @@ from gateway.transcode.families import Family
 from gateway.transcode.routes import PLACEHOLDER, Route
 from lumetry.access.v1 import access_service_pb2, access_service_pb2_grpc, permission_pb2
 from lumetry.collectors.v1 import collector_service_pb2, collector_service_pb2_grpc
+from lumetry.hostagents.v1 import (
+    host_agent_channel_service_pb2,
+    host_agent_channel_service_pb2_grpc,
+    host_agent_service_pb2,
+    host_agent_service_pb2_grpc,
+)
 from lumetry_core.access.keys import LOG_KEY_PERMISSIONS, SCOPES, LogKeyAccess, expand_scopes
 from lumetry_core.access.model import BUILT_IN_ROLES
 from lumetry_core.access.service.log_keys import create_log_key
@@ -221,7 +228,22 @@ def world(started: Deployment, config: Config) -> Iterator[World]:
         enrolled = stub.EnrollCollector(request, metadata=(("authorization", f"Bearer {enrollments[0]}"),), timeout=20)
         made.credentials.append(Credential("collector", enrolled.credential, CredentialKind.COLLECTOR))
         made.credentials.append(Credential("enrollment", enrollments[1], CredentialKind.COLLECTOR_ENROLLMENT))
+        made.credentials += enroll_agent(channel, admin)
         yield made
+
+
+def enroll_agent(channel: grpc.Channel, admin: tuple[tuple[str, str], ...]) -> list[Credential]:
+    """The token of an enrollment profile and the credential of a host agent."""
+    asked = host_agent_service_pb2.CreateEnrollmentProfileRequest(name="all")
+    managing = host_agent_service_pb2_grpc.HostAgentServiceStub(channel)
+    token = managing.CreateEnrollmentProfile(asked, metadata=admin, timeout=20).enrollment_token
+    request = host_agent_channel_service_pb2.EnrollHostAgentRequest(
+        installation_id="d97e2b99-81bd-43aa-823d-dc5f78cd5429", host_id="h", hostname="h", os="linux"
+    )
+    stub = host_agent_channel_service_pb2_grpc.HostAgentChannelServiceStub(channel)
+    enrolled = stub.EnrollHostAgent(request, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+    agent = Credential("host agent", enrolled.credential, CredentialKind.AGENT)
+    return [agent, Credential("agent enrollment", token, CredentialKind.AGENT_ENROLLMENT)]
 
 
 def call(channel: grpc.Channel, method: Any, credential: Credential, message: bytes = b"") -> Outcome:
@@ -370,11 +392,16 @@ ALIKE = (
     "/api/v1/billing/catalog",
     "/api/v1/billing/ledger",
     "/api/v1/billing/budgets",
+    "/api/deployments/agent-installer",
 )
 """Lists that say the same to owner and stranger."""
 WEBHOOK = "/v1/alert-sources/{sourceKey:key}/events"
 """Which answers 401 to every credential but the source's own, whoever asks, and for sources that do not exist (contract lumetry 13.4)."""
-WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}", WEBHOOK)
+CLAIM = "/v1/collectors/claims/{claimId:uuid}/complete"
+"""Which only collectors may ask; `test_collector_work` shows that claims of another do not exist for them."""
+RULE_PACK = "/api/agents/rule-packs/{packId:key}"
+"""Rule packs are built in: every organization has the same ones, and decides for itself how they are used."""
+WITHOUT_404 = ("/api/revisions/{entityType:key}/{entityId:key}", WEBHOOK, CLAIM, RULE_PACK)
 """An identity without revisions has an empty page (contract lumetry 18)."""
 ADDRESSED = [route for _, route in ROUTES if route.parameters and not route.public and route.path not in WITHOUT_404]
 WITHOUT_READING = ("/api/v1/containers/{id:int}/logs", "/api/v1/containers/{id:int}/logs/stream")
@@ -434,7 +461,29 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         lambda: deployment.request("GET", "/api/v1/notifications", token=token)[1]["data"]["items"], 20, deployment.describe
     )
     [connection] = deployment.request("GET", "/api/v1/connections?connector=generic", token=token)[1]["data"]["items"]
+    polled = {
+        "name": "Tenant metric source",
+        "type": "prometheus",
+        "config": {"baseUrl": "https://receiver.invalid"},
+        "items": [{"metricKey": "tenant.polled", "query": "up"}],
+        "collectorId": collector["id"],
+        "isEnabled": False,
+    }
+    metric_source = send("POST", "/api/metric-sources", polled)
+    source_test = send("POST", f"/api/metric-sources/{metric_source['id']}/test", {})
     folder = send("POST", "/api/v1/files", {"source": "folder", "name": "Tenant folder"})["data"]
+    admitting = send("POST", "/api/agents/enrollment-profiles", {"name": "Tenant agents"})
+    installation = {"installationId": str(uuid.uuid4()), "hostId": "tenant-agent-host", "hostname": "Tenant host", "os": "linux"}
+    status, host_agent = deployment.request("POST", "/v1/agents/enroll", installation, token=admitting["enrollmentToken"])
+    assert status == 201, host_agent
+    running = {"executable": "tenant.exe", "identity": "tenant-process", "instanceCount": 1}
+    report = {"collectedAt": datetime.now(UTC).isoformat(), "processes": [running]}
+    status, answer = deployment.request("POST", "/v1/agents/process-inventory", report, token=host_agent["credential"])
+    assert status == 202, answer
+    send("PUT", "/api/processes/tenant-process/monitor", {"enabled": True})
+    send("PUT", "/api/agents/rule-packs/process", {"enabled": True, "alwaysCollectProcesses": ["tenant.exe"]})
+    send("POST", "/api/agents/host-clusters", {"displayName": "Tenant cluster"})
+    send("POST", "/api/agents/tags", {"name": "Tenant tag"})
     return fill_monitoring(deployment, send, token) | {
         "files": folder["id"],
         "notifications": notices[0]["id"],
@@ -443,6 +492,9 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         "users": user["id"],
         "projects": project["id"],
         "agents": agent["id"],
+        "host-agents": host_agent["agentId"],
+        "executable": "tenant.exe",
+        "processes": "tenant-process",
         "sessions": session["id"],
         "logs": found["id"],
         "log-groups": groups[0]["id"],
@@ -450,6 +502,8 @@ def fill(deployment: Deployment, token: str, values: tuple[float, ...]) -> dict[
         "orgs": deployment.request("GET", "/api/v1/user", token=token)[1]["data"]["orgSlug"],
         "metrics": METRIC,
         "metricKey": METRIC,
+        "metric-sources": metric_source["id"],
+        "tests": source_test["testId"],
         "metric-definitions": definition["id"],
         "bindingId": binding["id"],
         "nodes": node["id"],
@@ -589,9 +643,10 @@ async def make_container(config: Config, name: str) -> dict[str, Any]:
 
 
 def noun_of(route: Route) -> str:
-    """What a route addresses: the segment before its first placeholder."""
+    """What a route addresses: the segment before its first placeholder; agents of hosts and other agents have the same."""
     segments = route.path.split("/")
-    return segments[next(place for place, segment in enumerate(segments) if segment.startswith("{")) - 1]
+    noun = segments[next(place for place, segment in enumerate(segments) if segment.startswith("{")) - 1]
+    return "host-agents" if noun == "agents" and segments[2] == noun else noun
 
 
 def path_of(route: Route, ids: Mapping[str, Any]) -> str:

@@ -32,7 +32,7 @@ from lumetry_core.access.model import KIND_OF
 from tests.process.conftest import Deployment, wait_until
 
 HEX_LENGTH = 48
-PREFIXES = sorted({*KIND_OF, "lmt_", "lmtc_", "lmte_", "lmts_", "lmta_", "lmtae_", "ll_", "alm_live_", "alm_test_"})
+PREFIXES = sorted({*KIND_OF, "lmt_", "lmtc_", "lmte_", "lmts_", "lmta_", "lmtae_", "lmtw_", "ll_", "alm_live_", "alm_test_"})
 """What the secrets of all kinds start with, those to come included."""
 INSTALLATION = "d97e2b99-81bd-43aa-823d-dc5f78cd5429"
 
@@ -241,7 +241,11 @@ def enroll_collectors(visit: Visit) -> None:
     """A collector's enrollment token and credential, in and out of place, before and after use."""
     status, registered = visit.send("POST", "/api/collectors", {"name": "canary"}, hands_out=True)
     assert status == 201
-    token = visit.plant("an enrollment token", registered["enrollmentToken"])
+    visit.plant("an enrollment token that is replaced", registered["enrollmentToken"])
+    path = f"/api/collectors/{registered['id']}"
+    status, renewed = visit.send("POST", f"{path}/enrollment-token", hands_out=True)
+    assert status == 200
+    token = visit.plant("an enrollment token", renewed["enrollmentToken"])
     enrolling = {"Authorization": f"Bearer {token}"}
     body = {"installationId": INSTALLATION, "hostname": "h", "version": "1", "capabilities": []}
     assert visit.send("GET", "/api/rules", headers=enrolling)[0] == 403
@@ -254,11 +258,43 @@ def enroll_collectors(visit: Visit) -> None:
     own = {"Authorization": f"Bearer {credential}"}
     beat = {"instanceId": INSTALLATION, "version": "1", "queueDepth": visit.plant("a field of a heartbeat"), "credential": credential}
     assert visit.send("POST", "/v1/collectors/heartbeat", beat, own)[0] == 400
-    assert visit.send("GET", "/api/rules", headers=own)[0] == 403
+    refused = {"secret": credential, "relay": {"port": visit.plant("a field of a configuration")}}
+    assert visit.send("PUT", f"{path}/config", refused)[0] == 400
+    status, rotated = visit.send("POST", "/v1/collectors/credentials/rotate", headers=own, hands_out=True)
+    assert status == 200
+    fresh = {"Authorization": f"Bearer {visit.plant('a rotated credential', rotated['credential'])}"}
+    assert visit.send("GET", "/v1/collectors/config", headers=fresh)[0] == 200
+    assert visit.send("GET", "/v1/collectors/config", headers=own)[0] == 401
+    assert visit.send("GET", "/api/rules", headers=fresh)[0] == 403
     with grpc.insecure_channel(visit.deployment.addresses["grpc"]) as channel:
         stub = collector_service_pb2_grpc.CollectorServiceStub(channel)
         visit.call(stub.SendHeartbeat, collector_service_pb2.SendHeartbeatRequest(instance_id=INSTALLATION), token)
         visit.call(stub.ListCollectors, collector_service_pb2.ListCollectorsRequest(), credential)
+
+
+def enroll_agents(visit: Visit) -> None:
+    """A host agent's enrollment token and credential, in and out of place, before and after use."""
+    status, profile = visit.send("POST", "/api/agents/enrollment-profiles", {"name": "canary"}, hands_out=True)
+    assert status == 201
+    token = visit.plant("an agent enrollment token", profile["enrollmentToken"])
+    enrolling = {"Authorization": f"Bearer {token}"}
+    body = {"installationId": INSTALLATION, "hostId": "h", "hostname": "h", "os": "linux"}
+    assert visit.send("GET", "/api/agents", headers=enrolling)[0] == 403
+    assert visit.send("POST", "/v1/agents/enroll", body | {"os": visit.plant("an operating system")}, enrolling)[0] == 400
+    status, first = visit.send("POST", "/v1/agents/enroll", body, enrolling, hands_out=True)
+    assert status == 201
+    old = visit.plant("an agent's credential that was replaced", first["credential"])
+    status, enrolled = visit.send("POST", "/v1/agents/enroll", body, enrolling, hands_out=True)
+    assert status == 201
+    credential = visit.plant("an agent's credential", enrolled["credential"])
+    assert visit.send("POST", "/v1/agents/heartbeat", {"sentAt": old}, {"Authorization": f"Bearer {old}"})[0] == 401
+    own = {"Authorization": f"Bearer {credential}"}
+    assert visit.send("POST", "/v1/agents/heartbeat", {"sentAt": credential, "version": token}, own)[0] == 400
+    assert visit.send("GET", "/api/agents", headers=own)[0] == 403
+    assert visit.send("POST", f"/api/agents/{enrolled['agentId']}/revoke")[0] == 200
+    assert visit.send("POST", "/v1/agents/enroll", body, enrolling)[0] == 401
+    forged = visit.forge("a forged agent credential", "lmta_")
+    assert visit.send("POST", "/v1/agents/heartbeat", headers={"Authorization": f"Bearer {forged}"})[0] == 401
 
 
 def connect_sources(visit: Visit) -> None:
@@ -337,6 +373,81 @@ def make_integrations(visit: Visit) -> None:
         assert visit.send("POST", path, body | {"endpointUrl": address})[0] == 400
         assert visit.send("POST", path, body | {"secret": [visit.plant("a secret in an array")]})[0] == 400
     assert visit.send("DELETE", f"{path}/{made['id']}")[0] == 204
+
+
+def poll_metric_sources(visit: Visit) -> None:
+    """Passwords and tokens of metric sources: stored, kept, sent in vain, sealed for a collector's test, refused and taken away."""
+    path = "/api/metric-sources"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    nowhere = f"http://127.0.0.1:{port}"
+    database = {"host": "127.0.0.1", "port": port, "database": "canary", "username": "canary"}
+    status, collector = visit.send("POST", "/api/collectors", {"name": "canary of sources"}, hands_out=True)
+    assert status == 201, collector
+    for kind, config in (
+        ("prometheus", {"baseUrl": nowhere}),
+        ("http", {"baseUrl": nowhere, "username": "canary"}),
+        ("postgres", database),
+        ("mysql", database),
+    ):
+        body = {"name": f"canary {kind}", "type": kind, "config": config, "items": [{"metricKey": "canary.polled", "query": "$.up"}]}
+        status, made = visit.send("POST", path, body | {"secret": visit.plant("a source's secret")})
+        assert status == 201, made
+        assert visit.send("PUT", f"{path}/{made['id']}", body)[1]["hasSecret"] is True
+        assert visit.send("POST", f"{path}/{made['id']}/test")[1]["status"] == "Failed"
+        assert visit.send("POST", f"{path}/test", body | {"secret": visit.plant("a candidate's secret")})[1]["status"] == "Failed"
+        queued = body | {"secret": visit.plant("a secret for a collector"), "collectorId": collector["id"]}
+        assert visit.send("POST", f"{path}/test", queued)[0] == 202
+        failed = f"{path}/{made['id']}"
+        wait_until(lambda failed=failed: visit.send("GET", failed)[1]["lastStatus"] == "Failed", 20, visit.deployment.describe)
+        assert visit.send("POST", path, body | {"name": "new", "secret": [visit.plant("a secret in an array")]})[0] == 400
+        assert visit.send("POST", path, body | {"name": "new", "secret": visit.plant("a refused secret") + "x" * 5000})[0] == 400
+    address = f"http://canary:{visit.plant('a password in the address of a source')}@127.0.0.1/"
+    assert visit.send("POST", path, body | {"name": "new", "type": "thanos", "config": {"baseUrl": address}})[0] == 400
+    assert visit.send("DELETE", f"{path}/{made['id']}")[0] == 204
+
+
+def deliver_by_collector(visit: Visit) -> None:
+    """Headers, signing key and tokens of what a collector is to deliver: handed out once, used wrongly, late and in wrong places."""
+    status, registered = visit.send("POST", "/api/collectors", {"name": "canary of notifications"}, hands_out=True)
+    assert status == 201
+    assert visit.send("PUT", f"/api/collectors/{registered['id']}/config", {"notifications": {"enabled": True}})[0] == 200
+    enrolling = {"Authorization": f"Bearer {visit.plant('an enrollment token', registered['enrollmentToken'])}"}
+    body = {"installationId": INSTALLATION.replace("d", "c"), "hostname": "h", "version": "1", "capabilities": ["notification"]}
+    status, enrolled = visit.send("POST", "/v1/collectors/enroll", body, enrolling, hands_out=True)
+    assert status == 201
+    own = {"Authorization": f"Bearer {visit.plant('a credential of a collector that delivers', enrolled['credential'])}"}
+    now = datetime.now(UTC).isoformat()
+    beat = {"instanceId": INSTALLATION, "version": "1", "sentAt": now, "capabilities": ["notification"]}
+    assert visit.send("POST", "/v1/collectors/heartbeat", beat, own)[0] == 200
+    target = {"name": "canary inside", "type": "Webhook", "endpointUrl": "http://10.0.0.8/hook", "collectorId": registered["id"]}
+    headers = {"X-Key": visit.plant("a header for a collector")}
+    sealed = {"secret": visit.plant("a signing key of a collector's webhook"), "headers": headers}
+    status, made = visit.send("POST", "/api/alerting/integrations", target | sealed)
+    assert status == 201, made
+    path = f"/api/alerting/integrations/{made['id']}"
+    testing = threading.Thread(target=lambda: visit.send("POST", f"{path}/test"))
+    testing.start()
+    claim = {"capabilities": ["notification"], "max": 1}
+    [item] = wait_until(lambda: visit.send("POST", "/v1/collectors/claims", claim, own, hands_out=True)[1]["items"], 15)
+    assert item["payload"]["headers"]["X-Key"] in visit.planted
+    token = visit.plant("a claim's token", item["claimToken"])
+    visit.plant("a signature", item["payload"]["headers"]["X-Lumetry-Signature"].removeprefix("sha256="))
+    complete = f"/v1/collectors/claims/{item['claimId']}/complete"
+    done = {"claimToken": token, "status": "failed", "error": "no route", "result": {"durationMs": 1}}
+    forged = visit.forge("a forged claim's token", "lmtw_")
+    assert visit.send("POST", complete, done | {"claimToken": forged}, own)[0] == 400
+    assert visit.send("POST", complete, done | {"status": token}, own)[0] == 400
+    assert visit.send("POST", complete, done, {"Authorization": f"Bearer {token}"})[0] == 401
+    assert visit.send("POST", f"/v1/collectors/claims/{token}/complete", done, own)[0] == 404
+    assert visit.send("POST", complete, done, own)[0] == 204
+    assert visit.send("POST", complete, done, own)[0] == 400
+    testing.join()
+    assert visit.send("PUT", path, target | {"headers": {"X-Key": "•••"}})[1]["hasSecret"] is True
+    assert visit.send("POST", f"/api/collectors/{registered['id']}/revoke")[0] == 200
+    assert visit.send("POST", "/v1/collectors/claims", claim, own)[0] == 401
+    assert visit.send("POST", f"{path}/test")[1]["error"] == "Collector canary of notifications is revoked."
+    assert visit.send("DELETE", path)[0] == 204
 
 
 def watch_from_outside(visit: Visit) -> None:
@@ -425,9 +536,12 @@ DOORS = (
     make_keys,
     push_logs,
     enroll_collectors,
+    enroll_agents,
     connect_sources,
     write_texts,
     make_integrations,
+    poll_metric_sources,
+    deliver_by_collector,
     watch_from_outside,
     crash,
 )

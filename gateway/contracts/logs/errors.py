@@ -64,6 +64,8 @@ SHAPES: Mapping[Reason, Shape] = {
     Reason.INTERACTIVE_ONLY: FORBIDDEN,
     Reason.STEP_UP_REQUIRED: FORBIDDEN,
     Reason.HTTPS_REQUIRED: Shape(HTTPStatus.FORBIDDEN, "https_required"),
+    Reason.AGENT_DISABLED: FORBIDDEN,
+    Reason.RELAY_REQUIRED: FORBIDDEN,
     Reason.NOT_FOUND: Shape(HTTPStatus.NOT_FOUND, "not_found"),
     Reason.ROUTE_NOT_FOUND: Shape(HTTPStatus.NOT_FOUND, "not_found"),
     Reason.METHOD_NOT_ALLOWED: Shape(HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed"),

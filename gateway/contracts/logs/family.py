@@ -12,10 +12,10 @@ from gateway.contracts.logs.ingestion import Intake
 from gateway.contracts.logs.routes import build_routes
 from gateway.transcode.bodies import is_json_or_unnamed
 from gateway.transcode.channel import Rates
-from gateway.transcode.credentials import is_trusted
 from gateway.transcode.failures import Failure, Reason
 from gateway.transcode.families import Family
 from gateway.transcode.openapi import BEARER
+from gateway.transcode.origin import came_over_https
 
 PREFIXES = ("/v1/logs", "/v1/log-groups", "/v1/log-alert-rules", "/v1/log-keys")
 UNLIMITED = 1_000_000
@@ -46,20 +46,10 @@ def https_rule(config: Config) -> Callable[[web.BaseRequest], None]:
     """1.1: refuses requests that came over plain HTTP, where the operator wants that."""
 
     def check(http: web.BaseRequest) -> None:
-        if config.logs_require_https and not came_over_https(http, config):
+        if config.logs_require_https and not came_over_https(http, config.trusted_proxies):
             raise Failure(Reason.HTTPS_REQUIRED, "HTTPS is required.")
 
     return check
-
-
-def came_over_https(http: web.BaseRequest, config: Config) -> bool:
-    """Whether the client spoke TLS to this process or, as it says, to a trusted proxy."""
-    if http.secure:
-        return True
-    if not is_trusted(http.remote, config.trusted_proxies):
-        return False
-    claimed = http.headers.getall("X-Forwarded-Proto", [""])[-1]
-    return claimed.rpartition(",")[2].strip().lower() == "https"
 
 
 def rate_headers(rates: Rates) -> Mapping[str, str]:

@@ -1,12 +1,17 @@
-"""Collectors (contract lumetry 16)."""
+"""Administration of collectors (contract lumetry 16.2)."""
+
+from typing import Annotated, Any
 
 import msgspec
-from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contracts.lumetry.values import Count, Time, optional_time, optional_value
+from gateway.contracts.lumetry.values import Time, optional_time, optional_value
 from gateway.transcode.request import Request
 from gateway.transcode.times import format_time
-from lumetry.collectors.v1 import collector_service_pb2
+from lumetry.collectors.v1 import collector_service_pb2 as pb
+from lumetry.collectors.v1 import config_pb2
+
+Seconds = Annotated[int, msgspec.Meta(ge=10, le=3600)]
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 
 
 class CollectorBody(msgspec.Struct, rename="camel"):
@@ -15,31 +20,52 @@ class CollectorBody(msgspec.Struct, rename="camel"):
     name: str = ""
 
 
-class EnrollBody(msgspec.Struct, rename="camel"):
-    """An installation that introduces itself."""
+class HostMetrics(msgspec.Struct, frozen=True, rename="camel"):
+    """Metrics of the collector's own host."""
 
-    installation_id: str = ""
-    hostname: str = ""
-    version: str = ""
-    capabilities: list[str] | None = None
+    enabled: bool = True
+    interval_seconds: Seconds = 60
 
 
-class HeartbeatBody(msgspec.Struct, rename="camel"):
-    """The state of a running collector."""
+class Relay(msgspec.Struct, frozen=True, rename="camel"):
+    """Serving agents that cannot reach the product."""
 
-    instance_id: str = ""
-    version: str = ""
-    queue_depth: Count = 0
-    dropped_count: Count = 0
-    sent_at: Timestamp | None = None
-    config_revision_applied: Count = 0
-    config_apply_status: str | None = None
-    config_apply_error: str | None = None
-    capabilities: list[str] | None = None
+    enabled: bool = False
+    port: Port = 4319
+
+
+class Buffer(msgspec.Struct, frozen=True, rename="camel"):
+    """Keeping points while the product is away."""
+
+    max_bytes: Annotated[int, msgspec.Meta(ge=2**20, le=10 * 2**30)] = 524_288_000
+
+
+class Polling(msgspec.Struct, frozen=True, rename="camel"):
+    """Polling metric sources and testing them."""
+
+    enabled: bool = True
+    max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=32)] = 4
+
+
+class Notifications(msgspec.Struct, frozen=True, rename="camel"):
+    """Delivering notifications to targets inside the network."""
+
+    enabled: bool = False
+
+
+class CollectorConfig(msgspec.Struct, rename="camel"):
+    """What a collector is wanted to do."""
+
+    heartbeat_interval_seconds: Annotated[int, msgspec.Meta(ge=10, le=300)] = 30
+    host_metrics: HostMetrics = HostMetrics()
+    relay: Relay = Relay()
+    buffer: Buffer = Buffer()
+    polling: Polling = Polling()
+    notifications: Notifications = Notifications()
 
 
 class Collector(msgspec.Struct, rename="camel"):
-    """A registered collector; configuration management does not exist yet, its fields are null."""
+    """A registered collector."""
 
     id: str
     name: str
@@ -47,7 +73,7 @@ class Collector(msgspec.Struct, rename="camel"):
     enrolled_at: Time | None
     last_seen_at: Time | None
     version: str | None
-    config_revision: int | None
+    config_revision: int
     config_revision_applied: int | None
     config_apply_status: str | None
     config_apply_error: str | None
@@ -61,8 +87,14 @@ class Collector(msgspec.Struct, rename="camel"):
     created_by: int | None
 
 
+class CollectorWithConfig(Collector, rename="camel"):
+    """A collector with its desired configuration."""
+
+    config: CollectorConfig
+
+
 class Registration(msgspec.Struct, rename="camel"):
-    """A new collector and its single-use token, shown only here."""
+    """A collector and its single-use token, shown only here."""
 
     id: str
     name: str
@@ -70,30 +102,12 @@ class Registration(msgspec.Struct, rename="camel"):
     enrollment_expires_at: Time
 
 
-class Enrollment(msgspec.Struct, rename="camel"):
-    """The credential of an installation, shown only here."""
-
-    collector_id: str
-    credential: str
-    config_revision: int
-    heartbeat_interval_seconds: int
-
-
-class HeartbeatAnswer(msgspec.Struct, rename="camel"):
-    """What the collector should know."""
-
-    server_time: Time
-    config_revision: int
-    rotate_credential: bool
-    status: str
-
-
-def decode_create_collector(request: Request) -> collector_service_pb2.CreateCollectorRequest:
+def decode_create(request: Request) -> pb.CreateCollectorRequest:
     """16.2 `POST /api/collectors`."""
-    return collector_service_pb2.CreateCollectorRequest(name=request.body(CollectorBody).name)
+    return pb.CreateCollectorRequest(name=request.body(CollectorBody).name)
 
 
-def encode_create_collector(reply: collector_service_pb2.CreateCollectorResponse, _asked: object) -> Registration:
+def encode_registration(reply: pb.CreateCollectorResponse | pb.RenewCollectorEnrollmentTokenResponse, _asked: object) -> Registration:
     """16.2 the registration."""
     return Registration(
         id=reply.id,
@@ -103,77 +117,93 @@ def encode_create_collector(reply: collector_service_pb2.CreateCollectorResponse
     )
 
 
-def decode_list_collectors(_request: Request) -> collector_service_pb2.ListCollectorsRequest:
+def decode_renew_token(request: Request) -> pb.RenewCollectorEnrollmentTokenRequest:
+    """16.2 `POST /api/collectors/{id}/enrollment-token`."""
+    return pb.RenewCollectorEnrollmentTokenRequest(id=request.uuid("id"))
+
+
+def decode_list(_request: Request) -> pb.ListCollectorsRequest:
     """16.2 `GET /api/collectors`."""
-    return collector_service_pb2.ListCollectorsRequest()
+    return pb.ListCollectorsRequest()
 
 
-def encode_list_collectors(reply: collector_service_pb2.ListCollectorsResponse, _asked: object) -> list[Collector]:
+def encode_list(reply: pb.ListCollectorsResponse, _asked: object) -> list[Collector]:
     """16.2 the collectors."""
-    return [encode_collector(collector) for collector in reply.collectors]
+    return [Collector(**spell(collector)) for collector in reply.collectors]
 
 
-def encode_collector(collector: collector_service_pb2.Collector) -> Collector:
-    """16.2 one collector."""
-    return Collector(
-        id=collector.id,
-        name=collector.name,
-        status=collector.status,
-        enrolled_at=optional_time(collector, "enroll_time"),
-        last_seen_at=optional_time(collector, "last_seen_time"),
-        version=collector.version or None,
-        config_revision=None,
-        config_revision_applied=None,
-        config_apply_status=None,
-        config_apply_error=None,
-        queue_depth=collector.queue_depth,
-        dropped_count=collector.dropped_count,
-        clock_skew_ms=optional_value(collector, "clock_skew_ms"),
-        hostname=collector.hostname or None,
-        capabilities=list(collector.capabilities),
-        is_online=collector.is_online,
-        created_at=format_time(collector.create_time),
-        created_by=None,
+def decode_get(request: Request) -> pb.GetCollectorRequest:
+    """16.2 `GET /api/collectors/{id}`."""
+    return pb.GetCollectorRequest(id=request.uuid("id"))
+
+
+def encode_get(reply: pb.GetCollectorResponse, _asked: object) -> CollectorWithConfig:
+    """16.2 a collector with its desired configuration."""
+    return CollectorWithConfig(**spell(reply.collector), config=encode_config(reply.config))
+
+
+def decode_update_config(request: Request) -> pb.UpdateCollectorConfigRequest:
+    """16.2 `PUT /api/collectors/{id}/config`."""
+    collector_id = request.uuid("id")
+    config = request.body(CollectorConfig)
+    return pb.UpdateCollectorConfigRequest(id=collector_id, config=decode_config(config))
+
+
+def decode_revoke(request: Request) -> pb.RevokeCollectorRequest:
+    """16.2 `POST /api/collectors/{id}/revoke`."""
+    return pb.RevokeCollectorRequest(id=request.uuid("id"))
+
+
+def encode_collector(reply: pb.UpdateCollectorConfigResponse | pb.RevokeCollectorResponse, _asked: object) -> Collector:
+    """16.2 the collector after a change."""
+    return Collector(**spell(reply.collector))
+
+
+def spell(collector: pb.Collector) -> dict[str, Any]:
+    """16.2 the fields of a collector."""
+    return {
+        "id": collector.id,
+        "name": collector.name,
+        "status": collector.status,
+        "enrolled_at": optional_time(collector, "enroll_time"),
+        "last_seen_at": optional_time(collector, "last_seen_time"),
+        "version": collector.version or None,
+        "config_revision": collector.config_revision,
+        "config_revision_applied": optional_value(collector, "config_revision_applied"),
+        "config_apply_status": collector.config_apply_status or None,
+        "config_apply_error": collector.config_apply_error or None,
+        "queue_depth": collector.queue_depth,
+        "dropped_count": collector.dropped_count,
+        "clock_skew_ms": optional_value(collector, "clock_skew_ms"),
+        "hostname": collector.hostname or None,
+        "capabilities": list(collector.capabilities),
+        "is_online": collector.is_online,
+        "created_at": format_time(collector.create_time),
+        "created_by": optional_value(collector, "created_by"),
+    }
+
+
+def decode_config(config: CollectorConfig) -> config_pb2.CollectorConfig:
+    """16.2 the desired configuration."""
+    return config_pb2.CollectorConfig(
+        heartbeat_interval_seconds=config.heartbeat_interval_seconds,
+        host_metrics=config_pb2.HostMetricsConfig(
+            enabled=config.host_metrics.enabled, interval_seconds=config.host_metrics.interval_seconds
+        ),
+        relay=config_pb2.RelayConfig(enabled=config.relay.enabled, port=config.relay.port),
+        buffer=config_pb2.BufferConfig(max_bytes=config.buffer.max_bytes),
+        polling=config_pb2.PollingConfig(enabled=config.polling.enabled, max_concurrency=config.polling.max_concurrency),
+        notifications=config_pb2.NotificationsConfig(enabled=config.notifications.enabled),
     )
 
 
-def decode_enroll(request: Request) -> collector_service_pb2.EnrollCollectorRequest:
-    """16.3 `POST /v1/collectors/enroll`."""
-    body = request.body(EnrollBody)
-    return collector_service_pb2.EnrollCollectorRequest(
-        installation_id=body.installation_id, hostname=body.hostname, version=body.version, capabilities=body.capabilities
-    )
-
-
-def encode_enroll(reply: collector_service_pb2.EnrollCollectorResponse, _asked: object) -> Enrollment:
-    """16.3 the credential."""
-    return Enrollment(
-        collector_id=reply.collector_id,
-        credential=reply.credential,
-        config_revision=reply.config_revision,
-        heartbeat_interval_seconds=reply.heartbeat_interval_seconds,
-    )
-
-
-def decode_heartbeat(request: Request) -> collector_service_pb2.SendHeartbeatRequest:
-    """16.3 `POST /v1/collectors/heartbeat`."""
-    body = request.body(HeartbeatBody)
-    return collector_service_pb2.SendHeartbeatRequest(
-        instance_id=body.instance_id,
-        version=body.version,
-        queue_depth=body.queue_depth,
-        dropped_count=body.dropped_count,
-        send_time=body.sent_at,
-        config_revision_applied=body.config_revision_applied,
-        capabilities=body.capabilities,
-    )
-
-
-def encode_heartbeat(reply: collector_service_pb2.SendHeartbeatResponse, _asked: object) -> HeartbeatAnswer:
-    """16.3 the answer."""
-    return HeartbeatAnswer(
-        server_time=format_time(reply.server_time),
-        config_revision=reply.config_revision,
-        rotate_credential=reply.rotate_credential,
-        status=reply.status,
+def encode_config(config: config_pb2.CollectorConfig) -> CollectorConfig:
+    """16.2 the desired configuration; the core leaves no field out."""
+    return CollectorConfig(
+        heartbeat_interval_seconds=config.heartbeat_interval_seconds,
+        host_metrics=HostMetrics(enabled=config.host_metrics.enabled, interval_seconds=config.host_metrics.interval_seconds),
+        relay=Relay(enabled=config.relay.enabled, port=config.relay.port),
+        buffer=Buffer(max_bytes=config.buffer.max_bytes),
+        polling=Polling(enabled=config.polling.enabled, max_concurrency=config.polling.max_concurrency),
+        notifications=Notifications(enabled=config.notifications.enabled),
     )

@@ -65,6 +65,8 @@ SHAPES: Mapping[Reason, Shape] = {
     Reason.UNSUPPORTED_MEDIA_TYPE: Shape(HTTPStatus.BAD_REQUEST, "/problems/malformed-body"),
     Reason.INVALID_ID: Shape(HTTPStatus.NOT_FOUND),
     Reason.HTTPS_REQUIRED: Shape(HTTPStatus.FORBIDDEN, "/problems/forbidden"),
+    Reason.AGENT_DISABLED: Shape(HTTPStatus.FORBIDDEN, "/problems/forbidden"),
+    Reason.RELAY_REQUIRED: Shape(HTTPStatus.FORBIDDEN, "/problems/forbidden"),
 }
 RETRIED = frozenset({HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS})
 RATE_NAMES = ("limit", "remaining", "reset")

@@ -129,6 +129,8 @@ async def ingest_point(request: Request) -> web.Response:
     except Failure as failure:
         faults = tuple(alone(fault, name) for fault in failure.faults)
         raise Failure(failure.reason, failure.message, faults=faults, metadata=failure.metadata, from_core=True) from failure
+    if not result.batch.job_ids:
+        raise Failure(Reason.CONFLICT, "The agent may send no more series; the point was dropped.", from_core=True)
     request.services.figures.points.inc()
     return json_response(Receipt(job_id=result.batch.job_ids[0], status="Queued"), 202)
 

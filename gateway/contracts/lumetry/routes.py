@@ -6,7 +6,6 @@ from dataclasses import replace
 from gateway.contracts.lumetry import (
     access,
     alerts,
-    collectors,
     documentation,
     evaluation_jobs,
     incidents,
@@ -23,12 +22,18 @@ from gateway.contracts.lumetry.access_routes import ACCESS_ROUTES
 from gateway.contracts.lumetry.alerting_routes import ALERTING_ROUTES
 from gateway.contracts.lumetry.audit_routes import AUDIT_ROUTES
 from gateway.contracts.lumetry.baseline_routes import BASELINE_ROUTES
+from gateway.contracts.lumetry.collector_routes import COLLECTOR_ROUTES
+from gateway.contracts.lumetry.collector_work_routes import COLLECTOR_WORK_ROUTES
 from gateway.contracts.lumetry.deliveries_routes import DELIVERIES_ROUTES
 from gateway.contracts.lumetry.external_routes import EXTERNAL_ROUTES
 from gateway.contracts.lumetry.fleet_routes import FLEET_ROUTES
+from gateway.contracts.lumetry.host_agents_routes import HOST_AGENT_ROUTES
+from gateway.contracts.lumetry.host_inventory_routes import HOST_INVENTORY_ROUTES
 from gateway.contracts.lumetry.incident_routes import INCIDENT_ROUTES
+from gateway.contracts.lumetry.installation import INSTALLATION_ROUTES
 from gateway.contracts.lumetry.maintenance_routes import MAINTENANCE_ROUTES
 from gateway.contracts.lumetry.metric_definition_routes import METRIC_DEFINITION_ROUTES
+from gateway.contracts.lumetry.metric_source_routes import METRIC_SOURCE_ROUTES
 from gateway.contracts.lumetry.oidc_routes import OIDC_ROUTES
 from gateway.contracts.lumetry.preview_routes import PREVIEW_ROUTES
 from gateway.contracts.lumetry.settings_routes import SETTINGS_ROUTES
@@ -39,7 +44,6 @@ from gateway.transcode.lanes import INGEST_COLUMNS
 from gateway.transcode.routes import Route
 from lumetry.access.v1 import access_service_pb2
 from lumetry.alerts.v1 import alert_service_pb2
-from lumetry.collectors.v1 import collector_service_pb2
 from lumetry.evaluation.v1 import evaluation_service_pb2
 from lumetry.incidents.v1 import incident_service_pb2
 from lumetry.metrics.v1 import metric_service_pb2
@@ -75,11 +79,6 @@ def incident_rpc(method: str) -> Rpc:
 def job_rpc(method: str) -> Rpc:
     """An RPC of the evaluation service."""
     return find_rpc(evaluation_service_pb2.DESCRIPTOR, "EvaluationService", method)
-
-
-def collector_rpc(method: str) -> Rpc:
-    """An RPC of the collector service."""
-    return find_rpc(collector_service_pb2.DESCRIPTOR, "CollectorService", method)
 
 
 RULE = (rule_rpc("GetRule"), rules.decode_get_rule)
@@ -470,52 +469,6 @@ EVALUATION_JOBS = (
     ),
 )
 
-COLLECTORS = (
-    Route(
-        method="GET",
-        path="/api/collectors",
-        heading="List collectors",
-        rpc=collector_rpc("ListCollectors"),
-        decode=collectors.decode_list_collectors,
-        encode=collectors.encode_list_collectors,
-        answer=list[collectors.Collector],
-    ),
-    Route(
-        method="POST",
-        path="/api/collectors",
-        heading="Register a collector",
-        rpc=collector_rpc("CreateCollector"),
-        body=collectors.CollectorBody,
-        decode=collectors.decode_create_collector,
-        encode=collectors.encode_create_collector,
-        status=201,
-        answer=collectors.Registration,
-    ),
-    Route(
-        method="POST",
-        path="/v1/collectors/enroll",
-        heading="Enroll a collector",
-        rpc=collector_rpc("EnrollCollector"),
-        body=collectors.EnrollBody,
-        gzip=True,
-        decode=collectors.decode_enroll,
-        encode=collectors.encode_enroll,
-        status=201,
-        answer=collectors.Enrollment,
-    ),
-    Route(
-        method="POST",
-        path="/v1/collectors/heartbeat",
-        heading="Send a heartbeat",
-        rpc=collector_rpc("SendHeartbeat"),
-        body=collectors.HeartbeatBody,
-        gzip=True,
-        decode=collectors.decode_heartbeat,
-        encode=collectors.encode_heartbeat,
-        answer=collectors.HeartbeatAnswer,
-    ),
-)
-
 STREAM = (
     Route(
         method="GET",
@@ -536,6 +489,7 @@ ROUTES: Sequence[Route] = (
     *METRICS,
     *FLEET_ROUTES,
     *METRIC_DEFINITION_ROUTES,
+    *METRIC_SOURCE_ROUTES,
     *RULES,
     *PREVIEW_ROUTES,
     *BASELINE_ROUTES,
@@ -550,7 +504,11 @@ ROUTES: Sequence[Route] = (
     *ALERTING_ROUTES,
     *DELIVERIES_ROUTES,
     *EVALUATION_JOBS,
-    *COLLECTORS,
+    *COLLECTOR_ROUTES,
+    *COLLECTOR_WORK_ROUTES,
+    *HOST_AGENT_ROUTES,
+    *HOST_INVENTORY_ROUTES,
+    *INSTALLATION_ROUTES,
     *STREAM,
     *AUDIT_ROUTES,
     *SETTINGS_ROUTES,

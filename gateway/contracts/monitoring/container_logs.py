@@ -1,20 +1,20 @@
 """Logs of containers, read and followed (contract monitoring 4.2, 17.4)."""
 
-import asyncio
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
-import grpc
 import msgspec
 from aiohttp import web
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.contracts.monitoring.stream import FRAMING, STREAMS_PER_CREDENTIAL, credential_of, open_streams
+from gateway.contracts.monitoring.stream import STREAMS_PER_CREDENTIAL, frame_for, open_streams
 from gateway.contracts.monitoring.values import read_count, read_flag, read_moment
 from gateway.transcode.channel import find_rpc
-from gateway.transcode.failures import Failure, Reason, from_rpc
+from gateway.transcode.failures import Failure
 from gateway.transcode.handling import encoder
+from gateway.transcode.relaying import owner_of, relay
 from gateway.transcode.request import Request
-from gateway.transcode.streams import KEEP_ALIVE_SECONDS, EventStream, close_stream, open_stream
+from gateway.transcode.streams import EventStream
 from gateway.transcode.times import format_time
 from lumetry.containers.v1 import container_log_service_pb2, container_pb2
 
@@ -22,10 +22,6 @@ GET_LOGS = find_rpc(container_log_service_pb2.DESCRIPTOR, "ContainerLogService",
 FOLLOW_LOGS = find_rpc(container_log_service_pb2.DESCRIPTOR, "ContainerLogService", "FollowContainerLogs")
 
 DEFAULT_LINES, MAX_LINES = 100, 500
-START_SECONDS = 10.0
-STARTED = "x-lumetry-started"
-"""Among the first metadata of a log that is followed."""
-Following = grpc.aio.UnaryStreamCall[Any, Any]
 REASONS: dict[int, Literal["container_stopped", "runtime_disconnected"]] = {
     container_log_service_pb2.LOG_END_CONTAINER_STOPPED: "container_stopped",
     container_log_service_pb2.LOG_END_RUNTIME_DISCONNECTED: "runtime_disconnected",
@@ -89,77 +85,31 @@ async def stream_logs(request: Request) -> web.StreamResponse:
         container_name=query.container or "",
     )
     await request.core.check_access(FOLLOW_LOGS, request.metadata, charged=False)
-    with open_streams.taken(credential_of(request), STREAMS_PER_CREDENTIAL):
-        following = request.core.watch(FOLLOW_LOGS, asked, request.metadata)
-        try:
-            first = await await_start(following)
-            stream = await open_stream(request.http, request.request_id, FRAMING)
-            try:
-                await forward(following, first, stream, number, request.services.closing)
-            except (ConnectionError, TimeoutError):
-                return stream.response
-            await close_stream(stream)
-            return stream.response
-        finally:
-            following.cancel()
+    with open_streams.taken(owner_of(request), STREAMS_PER_CREDENTIAL):
+        return await relay(
+            request,
+            FOLLOW_LOGS,
+            asked,
+            partial(send, container_id=number),
+            framing=frame_for(request),
+            tell_failure=partial(tell_failure, container_id=number),
+        )
 
 
-async def await_start(following: Following) -> Any:  # noqa: ANN401 -- a message, EOF or None
-    """Waits until the core has the log; the first message, if it had to be waited for, else None.
-
-    Whether it has is told by its first metadata: those of a refusal are empty, and the refusal itself comes with the first message.
-
-    Raises:
-        Failure: It refused, or did not begin in time.
-    """
-    try:
-        async with asyncio.timeout(START_SECONDS):
-            metadata = await following.initial_metadata()
-            return None if any(key == STARTED for key, _ in metadata) else await following.read()
-    except grpc.aio.AioRpcError as error:
-        failure = from_rpc(error)
-        if failure.reason is Reason.VALIDATION_FAILED:  # nothing but the query can be wrong
-            failure.metadata = {**failure.metadata, "part": "query"}
-        raise failure from None
-    except TimeoutError:
-        raise Failure(Reason.DEADLINE_EXCEEDED, "The log did not begin in time; try again.", from_core=True) from None
+async def tell_failure(stream: EventStream, failure: Failure, *, container_id: int) -> None:
+    """Writes why a log ended that could not be read on."""
+    now = Timestamp()
+    now.GetCurrentTime()
+    failed = {
+        "type": "container.log_error",
+        "container_id": container_id,
+        "error": failure.message,
+        "timestamp": format_time(now),
+    }
+    await stream.send("container.log_error", encoder.encode(failed).decode())
 
 
-async def forward(following: Following, first: Any, stream: EventStream, container_id: int, closing: asyncio.Event) -> None:  # noqa: ANN401
-    """Passes lines on until the log ends, the client leaves or the gateway closes. `first` is what `await_start` had."""
-    closed = asyncio.ensure_future(closing.wait())
-    reading = asyncio.ensure_future(following.read()) if first is None else None
-    try:
-        while True:
-            if reading is not None:
-                await asyncio.wait({reading, closed}, timeout=KEEP_ALIVE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if closed.done():
-                    return
-                if not reading.done():
-                    await stream.keep_alive()
-                    continue
-            message: Any = first if reading is None else reading.result()
-            if message is grpc.aio.EOF:
-                return
-            await send(message, stream, container_id)
-            reading = asyncio.ensure_future(following.read())
-    except grpc.aio.AioRpcError as error:
-        now = Timestamp()
-        now.GetCurrentTime()
-        failed = {
-            "type": "container.log_error",
-            "container_id": container_id,
-            "error": from_rpc(error).message,
-            "timestamp": format_time(now),
-        }
-        await stream.send("container.log_error", encoder.encode(failed).decode())
-    finally:
-        closed.cancel()
-        if reading is not None:
-            reading.cancel()
-
-
-async def send(message: container_log_service_pb2.FollowContainerLogsResponse, stream: EventStream, container_id: int) -> None:
+async def send(stream: EventStream, message: container_log_service_pb2.FollowContainerLogsResponse, *, container_id: int) -> None:
     """Passes a line on, or tells the end."""
     if message.end == container_log_service_pb2.LOG_END_UNSPECIFIED:
         event, data = "container.log_line", spell_line(message.line)

@@ -9,12 +9,12 @@ from typing import Any
 import grpc
 
 from gateway.contracts.monitoring.status_events import read_event
-from gateway.contracts.monitoring.stream import OpenStreams
 from gateway.statuspage.limits import AddressLimits
 from gateway.transcode.channel import Core, find_rpc
 from gateway.transcode.credentials import Metadata
 from gateway.transcode.failures import from_rpc
 from gateway.transcode.fanout import Frame, Hub, Position
+from gateway.transcode.relaying import OpenStreams
 from lumetry.statuspages.v1 import status_page_service_pb2 as pb
 
 GET_PAGE = find_rpc(pb.DESCRIPTOR, "StatusPageService", "GetStatusPage")

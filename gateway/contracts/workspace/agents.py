@@ -34,8 +34,12 @@ UPDATE = find_rpc(pb.DESCRIPTOR, "AgentService", "UpdateAgent")
 DOCUMENTS = ("settings", "metadata")
 """The fields that hold JSON objects of the caller's."""
 RESTRICTIONS = ("allowed_tools", "allowed_peers", "allowed_connectors")
-KIND = {agent_pb2.AGENT_KIND_AUTOMATION: "automation"}
-STATUS = {agent_pb2.AGENT_STATUS_ONLINE: "online", agent_pb2.AGENT_STATUS_DISABLED: "disabled"}
+KIND = {agent_pb2.AGENT_KIND_AUTOMATION: "automation", agent_pb2.AGENT_KIND_HOST: "host"}
+STATUS = {
+    agent_pb2.AGENT_STATUS_ONLINE: "online",
+    agent_pb2.AGENT_STATUS_OFFLINE: "offline",
+    agent_pb2.AGENT_STATUS_DISABLED: "disabled",
+}
 
 
 class AgentQuery(msgspec.Struct):
@@ -198,8 +202,8 @@ def encode_agent(agent: agent_pb2.Agent) -> Agent:
         is_active=agent.is_active,
         is_default=agent.is_default,
         status=STATUS[agent.status],
-        machine=None,
-        version=None,
+        machine=agent.machine if agent.HasField("machine") else None,
+        version=agent.version if agent.HasField("version") else None,
         last_seen_at=format_time(agent.last_seen_time) if agent.HasField("last_seen_time") else None,
         settings=msgspec.json.decode(agent.settings_json),
         metadata=msgspec.json.decode(agent.metadata_json),

@@ -67,6 +67,8 @@ SHAPES: Mapping[Reason, Shape] = {
     Reason.UNSUPPORTED_MEDIA_TYPE: BAD_REQUEST,
     Reason.INVALID_ID: NOT_FOUND,
     Reason.HTTPS_REQUIRED: FORBIDDEN,
+    Reason.AGENT_DISABLED: FORBIDDEN,
+    Reason.RELAY_REQUIRED: FORBIDDEN,
 }
 SENSITIVE = "sensitive"
 """The limiter whose refusals the contract answers as bad requests (1.9)."""

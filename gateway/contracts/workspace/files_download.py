@@ -14,6 +14,7 @@ from gateway.contracts.workspace.files import KIND, encode_file, has_no_content
 from gateway.contracts.workspace.values import Success
 from gateway.transcode.channel import UNCHARGED, find_rpc
 from gateway.transcode.disposition import write_disposition
+from gateway.transcode.entity_tags import is_known
 from gateway.transcode.failures import from_rpc
 from gateway.transcode.handling import json_response
 from gateway.transcode.request import Request
@@ -62,7 +63,7 @@ async def answer_get_file(request: Request) -> web.StreamResponse:
     if KIND[file.kind] != "file":
         raise has_no_content(file)
     headers = describe(request, file, is_inline=query.inline and not query.download)
-    if headers["ETag"] in read_tags(request.http.headers.get("If-None-Match", "")):
+    if is_known(request.http.headers.get("If-None-Match", ""), headers["ETag"]):
         return web.Response(status=web.HTTPNotModified.status_code, headers=headers)
     try:
         span = find_span(request.http.headers, file.size_bytes, headers["ETag"])
@@ -94,11 +95,6 @@ def describe(request: Request, file: file_pb2.File, *, is_inline: bool) -> dict[
         "X-Request-Id": request.request_id,
         **request.family.cross_origin.find_headers(request.http),
     }
-
-
-def read_tags(header: str) -> frozenset[str]:
-    """The entity tags of a header, weak or not, compared as the same."""
-    return frozenset(tag.strip().removeprefix("W/") for tag in header.split(","))
 
 
 def find_span(headers: Mapping[str, str], size: int, tag: str) -> Span | None:

@@ -210,9 +210,9 @@ def encode_agent(agent: items_pb2.AgentItem) -> Agent:
         is_active=agent.is_active,
         machine=agent.machine if agent.HasField("machine") else None,
         version=agent.version if agent.HasField("version") else None,
-        transport=None,
-        queue_depth=None,
-        dropped_count=None,
+        transport=agent.transport if agent.HasField("transport") else None,
+        queue_depth=agent.queue_depth if agent.HasField("queue_depth") else None,
+        dropped_count=agent.dropped_count if agent.HasField("dropped_count") else None,
         open_alerts=agent.open_alerts,
         last_seen_at=format_time(agent.last_seen_time) if agent.HasField("last_seen_time") else None,
     )

@@ -162,6 +162,10 @@ def actor_name(caller: Caller) -> str:
         return f"collector {caller.collector_id}"
     if caller.source_id is not None:
         return f"external alert source {caller.source_id}"
+    if caller.agent_id is not None:
+        return f"agent {caller.agent_id}"
+    if caller.enrollment_profile_id is not None:
+        return f"enrollment profile {caller.enrollment_profile_id}"
     if caller.kind is CredentialKind.LOG_KEY:
         return f"log key {caller.credential_id}"
     return SYSTEM_NAME if caller.kind is None else f"user {caller.user_id}"

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 
 from lumetry_core.access.keys import LOG_KEY_PERMISSIONS, expand_scopes
 from lumetry_core.access.model import kind_of_secret, unauthenticated, workspace_key_prefix
+from lumetry_core.access.service.credentials import begin_use
+from lumetry_core.access.store import agent_credentials as agent_store
 from lumetry_core.access.store import credentials as credential_store
 from lumetry_core.access.store import log_keys as log_key_store
 from lumetry_core.access.store import sessions as session_store
@@ -16,12 +18,15 @@ from lumetry_core.access.store import workspace_keys as workspace_key_store
 from lumetry_core.runtime.caller import Caller, CredentialKind
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
+from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.identifiers import digest_secret
 from lumetry_core.runtime.interceptors import Origin
 
 CACHE_DURATION = timedelta(seconds=5)
 """How long a credential that was good may be taken for good (contract lumetry 2.1)."""
 CACHED_CREDENTIALS = 10_000
+RENEWED_DURATION = timedelta(minutes=1)
+"""How long after its last call a collector's credential is looked after; a busy one calls every few seconds."""
 STEP_UP_DURATION = timedelta(minutes=15)
 """How long a login counts as fresh (contract workspace 1.5)."""
 USE_INTERVAL = timedelta(minutes=1)
@@ -40,6 +45,8 @@ class Finding:
     last_used_time: datetime | None = None
     login_time: datetime | None = None
     """When a person logged in; a renewal of the login does not count."""
+    replaces: bool = False
+    """Using it ends other credentials, in whose place it was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +77,8 @@ class Authenticator:
         self._findings: dict[bytes, Finding] = {}
         self._lookups: dict[bytes, asyncio.Task[Finding | None]] = {}
         self._uses: dict[tuple[CredentialKind, int], Use] = {}
+        self._calls: dict[bytes, datetime] = {}
+        """When collectors called last."""
         self._generation = 0
 
     async def __call__(self, origin: Origin) -> Caller:
@@ -88,11 +97,14 @@ class Authenticator:
             finding = await self._look_up(digest, kind)
         if finding is None or (finding.expire_time is not None and finding.expire_time <= now):
             raise unauthenticated()
+        if kind is CredentialKind.COLLECTOR:
+            self._calls[digest] = now
         return replace(
             finding.caller,
             request_id=origin.request_id,
             address=origin.address,
             user_agent=origin.user_agent,
+            relay_collector_id=origin.relay,
             stepped_up=finding.login_time is not None and finding.login_time <= now <= finding.login_time + STEP_UP_DURATION,
         )
 
@@ -101,6 +113,31 @@ class Authenticator:
         self._generation += 1
         self._findings.clear()
         self._lookups.clear()
+
+    async def renew(self) -> None:
+        """Forgets everybody but the collectors that called lately, and asks the store of all of these at once.
+
+        A thousand of them call every few seconds, and looking each up would cost more than what they want. Fails with STORE_UNAVAILABLE.
+        """
+        generation, now = self._generation, self._clock.now()
+        kept = {digest: self._findings[digest] for digest, time in self._calls.items() if digest in self._findings}
+        kept = {digest: finding for digest, finding in kept.items() if now - self._calls[digest] <= RENEWED_DURATION}
+        if not kept:
+            self._calls.clear()
+            self.forget()
+            return
+        async with self._database.read() as tx:
+            live = await credential_store.find_live(tx, list(kept))
+        if generation != self._generation:
+            return
+        self.forget()
+        for digest, credential in live.items():
+            before = kept[digest]
+            after = replace(before, find_time=now, expire_time=credential.expire_time, last_used_time=credential.last_used_time)
+            self._findings[digest] = after
+            if self._calls[digest] > before.find_time:
+                self._note_use(after)
+        self._calls = {digest: self._calls[digest] for digest in live}
 
     def take_uses(self) -> list[Use]:
         """The uses that are not written down yet, at most one per credential; the taker writes them down."""
@@ -130,12 +167,26 @@ class Authenticator:
         if finding is None or (finding.expire_time is not None and finding.expire_time <= now):
             self._findings.pop(digest, None)
             return None
+        if finding.replaces and not await self._begin_use(finding.caller, now):
+            return None
         self._note_use(finding)
         if generation == self._generation:
             if len(self._findings) >= CACHED_CREDENTIALS:
                 self._findings.clear()
             self._findings[digest] = finding
         return finding
+
+    async def _begin_use(self, caller: Caller, now: datetime) -> bool:
+        """Ends what a credential replaces; False: it serves no more itself. What cannot be written is tried again with the next lookup."""
+        if caller.collector_id is None or caller.credential_id is None:
+            return True
+        try:
+            async with self._database.write() as tx:
+                return await begin_use(tx, caller.organization_id, caller.collector_id, caller.credential_id, now)
+        except LumetryError as error:
+            if error.reason is not Reason.STORE_UNAVAILABLE:
+                raise
+            return True
 
     def _note_use(self, finding: Finding) -> None:
         caller = finding.caller
@@ -192,7 +243,9 @@ async def find_collector(tx: Transaction, digest: bytes, kind: CredentialKind, n
         credential_id=credential.id,
         collector_id=credential.collector_id,
     )
-    return Finding(caller, now, credential.expire_time, credential.last_used_time)
+    is_first = kind is CredentialKind.COLLECTOR and credential.last_used_time is None
+    replaces = is_first and await credential_store.has_predecessor(tx, credential)
+    return Finding(caller, now, credential.expire_time, credential.last_used_time, replaces=replaces)
 
 
 async def find_source(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
@@ -207,6 +260,34 @@ async def find_source(tx: Transaction, digest: bytes, kind: CredentialKind, now:
         source_id=credential.source_id,
     )
     return Finding(caller, now, None, credential.last_used_time)
+
+
+async def find_agent(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
+    """The host agent behind a credential."""
+    credential = await agent_store.find_credential(tx, digest)
+    if credential is None or credential.revoke_time is not None:
+        return None
+    caller = Caller(
+        organization_id=credential.organization_id,
+        kind=kind,
+        credential_id=credential.id,
+        agent_id=credential.agent_id,
+    )
+    return Finding(caller, now, None, credential.last_used_time)
+
+
+async def find_agent_enrollment(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
+    """The profile behind a token that enrolls host agents."""
+    token = await agent_store.find_token(tx, digest)
+    if token is None:
+        return None
+    caller = Caller(
+        organization_id=token.organization_id,
+        kind=kind,
+        credential_id=token.id,
+        enrollment_profile_id=token.profile_id,
+    )
+    return Finding(caller, now, token.expire_time, token.last_used_time)
 
 
 async def find_log_key(tx: Transaction, digest: bytes, kind: CredentialKind, now: datetime) -> Finding | None:
@@ -251,6 +332,8 @@ FINDERS = {
     CredentialKind.EXTERNAL_SOURCE: find_source,
     CredentialKind.LOG_KEY: find_log_key,
     CredentialKind.WORKSPACE_KEY: find_workspace_key,
+    CredentialKind.AGENT: find_agent,
+    CredentialKind.AGENT_ENROLLMENT: find_agent_enrollment,
 }
 """How each kind of credential is found."""
 KEY_KINDS = frozenset({CredentialKind.LOG_KEY, CredentialKind.WORKSPACE_KEY})

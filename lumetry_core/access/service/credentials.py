@@ -1,6 +1,6 @@
 """Credentials of collectors and the tokens that enroll them. What a collector is, the collectors area knows."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from lumetry_core.access.model import CREDENTIALS_CHANNEL, PREFIX_OF, CollectorCredential
 from lumetry_core.access.store import credentials as store
@@ -8,6 +8,9 @@ from lumetry_core.runtime.caller import CredentialKind
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import not_found
 from lumetry_core.runtime.identifiers import digest_secret, new_secret, visible_prefix
+
+ROTATION_OVERLAP = timedelta(minutes=10)
+"""How long a credential serves beside the one that takes its place, unless that is used earlier (contract lumetry 16.3)."""
 
 
 async def issue_collector_credential(tx: Transaction, organization_id: int, collector_id: str, now: datetime) -> str:
@@ -40,6 +43,36 @@ async def revoke_collector_credentials(
     """
     await store.revoke_credentials(tx, organization_id, collector_id, kinds, now)
     tx.wake(CREDENTIALS_CHANNEL)
+
+
+async def rotate_collector_credential(
+    tx: Transaction, organization_id: int, collector_id: str, credential_id: int, now: datetime
+) -> str | None:
+    """Makes a credential that takes the place of another one when it is first used, ten minutes from now at the latest.
+
+    Of several made in the place of the same one only the newest serves, so that an answer that was lost is repeated without harm.
+
+    Returns:
+        Its secret; None: the other one serves no more.
+    """
+    live = await store.list_live_locked(tx, organization_id, collector_id, now)
+    if credential_id not in (credential.id for credential in live):
+        return None
+    await store.end_credentials(tx, organization_id, [credential.id for credential in live if credential.id != credential_id], now)
+    await store.set_expire_time(tx, organization_id, credential_id, now + ROTATION_OVERLAP)
+    tx.wake(CREDENTIALS_CHANNEL)
+    return await issue(tx, organization_id, collector_id, CredentialKind.COLLECTOR, None, now)
+
+
+async def begin_use(tx: Transaction, organization_id: int, collector_id: str, credential_id: int, now: datetime) -> bool:
+    """Notes the first use of a credential, which ends those in whose place it was made; False: it serves no more itself."""
+    live = [credential.id for credential in await store.list_live_locked(tx, organization_id, collector_id, now)]
+    if credential_id not in live:
+        return False
+    await store.end_credentials(tx, organization_id, [number for number in live if number < credential_id], now)
+    await store.set_last_used(tx, organization_id, credential_id, now)
+    tx.wake(CREDENTIALS_CHANNEL)
+    return True
 
 
 async def find_collector_credential(tx: Transaction, organization_id: int, credential_id: int) -> CollectorCredential:

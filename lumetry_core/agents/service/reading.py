@@ -1,9 +1,13 @@
 """Finds agents."""
 
 from collections.abc import Collection
+from dataclasses import replace
+from datetime import datetime
 
 from lumetry_core.agents import store
-from lumetry_core.agents.model import Agent, Kind, Status
+from lumetry_core.agents.model import Agent, Heard, Kind, Status
+from lumetry_core.hostagents.model import HostAgent, State, state_of
+from lumetry_core.hostagents.service.reading import find_enrolled, list_silent_keys
 from lumetry_core.projects.cursor import Position, read_cursor, write_cursor
 from lumetry_core.projects.draft import normalise
 from lumetry_core.runtime.caller import Caller
@@ -11,6 +15,13 @@ from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason
 
 MAX_LIMIT = 500
+STATUS_OF = {
+    State.ONLINE: Status.ONLINE,
+    State.OFFLINE: Status.OFFLINE,
+    State.DISABLED: Status.DISABLED,
+    State.REVOKED: Status.DISABLED,
+}
+"""How an image is when the host agent is so; that of a revoked one is gone."""
 
 
 async def find_agent(tx: Transaction, organization_id: int, id_or_slug: str) -> Agent | None:
@@ -31,6 +42,22 @@ async def find_agents(tx: Transaction, organization_id: int, ids: Collection[str
     return {agent.id: agent for agent in await store.find_all(tx, organization_id, ids)}
 
 
+async def hear(tx: Transaction, organization_id: int, agents: Collection[Agent], now: datetime) -> list[Agent]:
+    """The agents with what host agents said of themselves."""
+    found = await find_enrolled(tx, organization_id, [agent.id for agent in agents if agent.kind is Kind.HOST])
+    return [agent if agent.kind is Kind.AUTOMATION else heard(agent, found.get(agent.id), now) for agent in agents]
+
+
+def heard(agent: Agent, host: HostAgent | None, now: datetime) -> Agent:
+    """The image of a host agent with what that said of itself."""
+    if host is None:
+        return agent
+    said = Heard(
+        STATUS_OF[state_of(host, now)], host.version, host.last_seen_time, host.transport.value, host.queue_depth, host.dropped_count
+    )
+    return replace(agent, is_active=host.is_enabled, heard=said)
+
+
 async def list_peers(tx: Transaction, caller: Caller, id_or_slug: str) -> list[Agent]:
     """The agents that an agent names as its peers or, when it names none, every other active one, by name. Fails with NOT_FOUND."""
     agent = await get_agent(tx, caller, id_or_slug)
@@ -38,14 +65,14 @@ async def list_peers(tx: Transaction, caller: Caller, id_or_slug: str) -> list[A
 
 
 async def list_agents(
-    tx: Transaction, caller: Caller, *, kind: str, status: str, search: str, limit: int | None, cursor: str
+    tx: Transaction, caller: Caller, *, kind: str, status: str, search: str, limit: int | None, cursor: str, now: datetime
 ) -> tuple[list[Agent], str]:
     """A page of agents, last changed first, with the cursor of the next page, empty at the end.
 
     Args:
         kind: Empty: any.
         status: Empty: any.
-        search: Part of a name or slug, ignoring case.
+        search: Part of a name, slug or machine, ignoring case.
         limit: None: 500.
 
     Fails with VALIDATION_FAILED (`kind`, `status`, `search`, `cursor`), OUT_OF_RANGE (`limit`).
@@ -59,12 +86,11 @@ async def list_agents(
     faults.check(not cursor or after is not None, "cursor", "is not one of this list")
     faults.check_range(limit is None or 1 <= limit <= MAX_LIMIT, "limit", f"must be between 1 and {MAX_LIMIT}")
     faults.raise_if_any()
-    if kind == Kind.HOST or status == Status.OFFLINE:  # which automation agents never are
-        return [], ""
+    silent = await list_silent_keys(tx, caller.organization_id, now) if status in (Status.ONLINE, Status.OFFLINE) else []
     size = MAX_LIMIT if limit is None else limit
-    chosen = store.Filter(Status(status) if status else None, normalise(search))
+    chosen = store.Filter(Status(status) if status else None, normalise(search), Kind(kind) if kind else None, silent)
     found = await store.list_page(tx, caller.organization_id, chosen, after, size + 1)
-    page = [agent for agent, _ in found[:size]]
+    page = await hear(tx, caller.organization_id, [agent for agent, _ in found[:size]], now)
     if len(found) <= size:
         return page, ""
     as_of = found[0][1] if after is None else after.as_of

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import Any
 
 from lumetry_core.access.service.audit import record_audit
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.agents import store
 from lumetry_core.agents.draft import FIELDS, Draft, read_draft
-from lumetry_core.agents.model import FALLBACK_SLUG, FIXED, RESTRICTIONS, Agent, audited, is_reserved
+from lumetry_core.agents.model import FALLBACK_SLUG, FIXED, RESTRICTIONS, WRITABLE_OF_HOSTS, Agent, Kind, audited, is_reserved
 from lumetry_core.agents.service.reading import get_agent
 from lumetry_core.agents.service.settling import settle
+from lumetry_core.hostagents.service.administering import switch_agent
 from lumetry_core.projects.model import free_slug, slug_of
 from lumetry_core.projects.service.projects import check_interactive
-from lumetry_core.runtime.caller import Caller
+from lumetry_core.runtime.caller import Caller, Permission
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason
 from lumetry_core.runtime.identifiers import new_uuid
@@ -56,13 +58,24 @@ def check_change(caller: Caller, draft: Draft, names: AbstractSet[str]) -> dict[
     return values
 
 
-async def update(tx: Transaction, caller: Caller, id_or_slug: str, draft: Draft, names: AbstractSet[str], now: datetime) -> Agent:
-    """Changes the named fields of an agent and no others.
+async def update(
+    tx: Transaction,
+    caller: Caller,
+    id_or_slug: str,
+    draft: Draft,
+    names: AbstractSet[str],
+    defaults: OrganizationSettings,
+    now: datetime,
+) -> Agent:
+    """Changes the named fields of an agent and no others; that of a host agent is enabled and disabled itself.
 
     Fails as `check_change`, with VALIDATION_FAILED for the reserved name, with NOT_FOUND, with CONFLICT when the slug is taken, and with
-    PERMISSION_DENIED when the default agent would change what it is.
+    PERMISSION_DENIED when the default agent or the image of a host agent would change what it is.
     """
     values = check_change(caller, draft, names)
+    before = await get_agent(tx, caller, id_or_slug)
+    if before.kind is Kind.HOST:  # first, as whoever changes a host agent holds it before its image
+        await switch_host(tx, caller, before, values, defaults, now)
     await settle(tx, caller.organization_id, now)
     before = await get_agent(tx, caller, id_or_slug)
     after = replace(before, **values)
@@ -83,14 +96,30 @@ async def update(tx: Transaction, caller: Caller, id_or_slug: str, draft: Draft,
 
 
 async def delete(tx: Transaction, caller: Caller, id_or_slug: str, now: datetime) -> Agent:
-    """Hides an agent for good; what it wrote stays. Fails with NOT_FOUND, PERMISSION_DENIED for the default one."""
+    """Hides an agent for good; what it wrote stays. Fails with NOT_FOUND, PERMISSION_DENIED for the default one and for host agents."""
     await settle(tx, caller.organization_id, now)
     agent = await get_agent(tx, caller, id_or_slug)
     if agent.is_default:
         raise protected("The default agent cannot be deleted")
+    if agent.kind is Kind.HOST:
+        raise protected("Host agents are removed by revoking their enrollment")
     await store.delete(tx, caller.organization_id, agent.id, now)
     await record_audit(tx, caller, "Agent.Deleted", AUDIT_TYPE, agent.id, now, before=audited(agent))
     return agent
+
+
+async def switch_host(
+    tx: Transaction, caller: Caller, image: Agent, values: dict[str, Any], defaults: OrganizationSettings, now: datetime
+) -> None:
+    """Enables or disables the host agent of an image, if that is asked for. Fails with PERMISSION_DENIED."""
+    if not values.keys() <= WRITABLE_OF_HOSTS:
+        raise protected("Of a host agent only description, avatar, metadata and isActive can be changed")
+    if "is_active" not in values:
+        return
+    permission = Permission.MANAGE_INFRASTRUCTURE
+    if not caller.may(permission):
+        raise LumetryError(Reason.PERMISSION_DENIED, f"This needs the permission {permission.value}.", permission=permission.value)
+    await switch_agent(tx, caller, image.id, is_enabled=values["is_active"], defaults=defaults, now=now)
 
 
 async def choose_slug(tx: Transaction, organization_id: int, name: str) -> str:

@@ -15,12 +15,16 @@ TOPIC = "systemAlerts"
 TITLES = {
     "AmbiguousDimensions": "Points of a metric are ambiguous",
     "CardinalityLimit": "A metric has too many series",
+    "CollectorDuplicateSuspected": "Several instances share the identity of a collector",
     "DeliveryFailing": "Notifications do not arrive",
     "EvaluationBacklog": "Evaluation lags behind",
     "EvaluationJobFailed": "An evaluation job was given up",
     "ExternalSourceFailing": "An external alert source keeps failing",
+    "MetricSourceFailing": "A metric source keeps failing",
 }
 """What inboxes call the codes; others are told as they are."""
+TOLD_OTHERWISE = frozenset({"CollectorOffline"})
+"""Codes of faults of which inboxes are told by whoever finds them, as a kind of their own."""
 
 
 async def raise_system_alert(
@@ -46,7 +50,8 @@ async def raise_system_alert(
     )
     if raised.occurrence_count == 1:
         await publish(tx, organization_id, [(TOPIC, "systemAlert.opened", raised)], now)
-        await notify(tx, organization_id, await find_members(tx, organization_id), [describe(raised)], now)
+        if code not in TOLD_OTHERWISE:
+            await notify(tx, organization_id, await find_members(tx, organization_id), [describe(raised)], now)
     return raised
 
 

@@ -1,33 +1,29 @@
 """Records on disk until they are delivered: append-only segment files, read in order, oldest dropped at the cap.
 
-A record is framed by its length, its number of points and a CRC, and is on stable storage when `append` returns. A crash can tear
-only the record being written, and a torn tail is ignored: a segment is never written again after the process that began it. The
-cursor (how far delivery has come) is written without fsync: an old one makes records travel twice, which changes nothing.
+A record is framed by its length, its number of points and a CRC, and is on stable storage when `append` returns. It may carry a note of
+the caller's. A crash can tear only the record being written, and a torn tail is ignored: a segment is never written again after the process
+that began it. The cursor (how far delivery has come, and what each segment holds) is written without fsync: an old one makes records travel
+twice, which changes nothing, and segments that it does not describe as they are on disk are read through when the buffer is opened.
 """
 
 import os
-import struct
-import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import structlog
 
+from lumetry_core.collectors.agent.frames import FRAME_BYTES, SIZES, Record, build_frame, count_records, read_frames
+from lumetry_core.collectors.agent.wanted import DEFAULT_BUFFER_BYTES
+
 log = structlog.get_logger(__name__)
 
-DEFAULT_CAP_BYTES = 500 * 1024 * 1024
-"""Contract lumetry 17.1."""
 SEGMENT_BYTES = 4 * 1024 * 1024
 SEGMENTS_UNDER_CAP = 8
 """The cap holds at least so many segments, so that dropping one loses little."""
 SUFFIX = ".segment"
-SIZES = struct.Struct("<II")
-"""Bytes of the payload, points in it."""
-CHECKSUM = struct.Struct("<I")
-FRAME_BYTES = SIZES.size + CHECKSUM.size
 
 
 @dataclass(slots=True)
@@ -45,29 +41,44 @@ class Cursor(msgspec.Struct, frozen=True):
     segment: int = 0
     offset: int = 0
     dropped_points: int = 0
+    contents: Mapping[int, tuple[int, int]] = {}
+    """By number of segment: its size, and its points not yet delivered at this cursor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Records read together, and where they stand. `payload` is their concatenation."""
+    """Records read together, and where they stand."""
 
-    payload: bytes
-    point_count: int
-    record_count: int
+    records: tuple[Record, ...]
     segment: int
     start: int
     end: int
+
+    @property
+    def payload(self) -> bytes:
+        """The records' payloads in a row."""
+        return b"".join(record.payload for record in self.records)
+
+    @property
+    def point_count(self) -> int:
+        """Points of all records."""
+        return sum(record.point_count for record in self.records)
+
+    @property
+    def record_count(self) -> int:
+        """How many records."""
+        return len(self.records)
 
 
 class DiskBuffer:
     """The records that wait. One process at a time may have a folder open."""
 
-    def __init__(self, folder: Path, cap_bytes: int = DEFAULT_CAP_BYTES, segment_bytes: int = SEGMENT_BYTES) -> None:
+    def __init__(self, folder: Path, cap_bytes: int = DEFAULT_BUFFER_BYTES, segment_bytes: int = SEGMENT_BYTES) -> None:
         """Opens the folder, making it if need be, and counts what waits in it."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._cap_bytes = cap_bytes
-        self._segment_bytes = max(1, min(segment_bytes, cap_bytes // SEGMENTS_UNDER_CAP))
+        self._largest_segment_bytes = segment_bytes
         self._descriptor: int | None = None
         """The newest segment's file while this process appends to it."""
         cursor = load_cursor(self._cursor_path)
@@ -88,13 +99,19 @@ class DiskBuffer:
         """Space that the segments take."""
         return sum(segment.size for segment in self._segments)
 
-    def append(self, payload: bytes, point_count: int) -> None:
-        """Stores a record durably, dropping the oldest segments when the cap demands it.
+    def resize(self, cap_bytes: int) -> None:
+        """Sets another cap, dropping the oldest segments when it demands that."""
+        self._cap_bytes = cap_bytes
+        while self._segments and self.size_bytes > cap_bytes:
+            self._drop_oldest()
+
+    def append(self, payload: bytes, point_count: int, note: bytes = b"") -> None:
+        """Stores a record durably, dropping the oldest segments when the cap demands it. A note has at most 255 bytes.
 
         Raises:
             OSError: It could not be written; its points are counted as dropped.
         """
-        frame = build_frame(payload, point_count)
+        frame = build_frame(payload, point_count, note)
         while self._segments and self.size_bytes + len(frame) > self._cap_bytes:
             self._drop_oldest()
         try:
@@ -164,23 +181,24 @@ class DiskBuffer:
     def _load(self, cursor: Cursor) -> None:
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             number = int(path.stem)
-            content = path.read_bytes()
             start = cursor.offset if number == cursor.segment else 0
-            points, end = 0, start
-            for count, payload in read_frames(content, start):
-                points += count
-                end += FRAME_BYTES + len(payload)
+            size = path.stat().st_size
+            known_size, points = cursor.contents.get(number, (-1, 0))
+            if number >= cursor.segment and known_size != size:
+                points, end = count_records(path, start)
+                if end < size:
+                    log.warning("the end of a segment is unreadable and is ignored", segment=number, bytes=size - end)
+                    size = end
             if number < cursor.segment or points == 0:
                 path.unlink()
                 continue
-            if end < len(content):
-                log.warning("the end of a segment is unreadable and is ignored", segment=number, bytes=len(content) - end)
             if number == cursor.segment:
                 self._offset = start
-            self._segments.append(Segment(number, end, points))
+            self._segments.append(Segment(number, size, points))
 
     def _writable_segment(self, frame_bytes: int) -> Segment:
-        if self._descriptor is not None and self._segments[-1].size + frame_bytes <= self._segment_bytes:
+        limit = max(1, min(self._largest_segment_bytes, self._cap_bytes // SEGMENTS_UNDER_CAP))
+        if self._descriptor is not None and self._segments[-1].size + frame_bytes <= limit:
             return self._segments[-1]
         self._end_segment()
         number = self._next_number
@@ -188,6 +206,7 @@ class DiskBuffer:
         self._descriptor = os.open(self._path(number), os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
         self._segments.append(Segment(number, 0, 0))
         sync_folder(self._folder)
+        self._save_cursor()
         return self._segments[-1]
 
     def _write(self, frame: bytes) -> None:
@@ -211,18 +230,16 @@ class DiskBuffer:
                 return None
             length, _ = SIZES.unpack_from(head)
             content = head + file.read(min(segment.size - self._offset - FRAME_BYTES, max(max_bytes - FRAME_BYTES, length)))
-        payloads: list[bytes] = []
+        records: list[Record] = []
         point_count = 0
         end = self._offset
-        for count, payload in read_frames(content, 0):
-            if payloads and (point_count + count > max_points or len(payloads) == max_records):
+        for record, behind in read_frames(content, 0):
+            if records and (point_count + record.point_count > max_points or len(records) == max_records):
                 break
-            payloads.append(payload)
-            point_count += count
-            end += FRAME_BYTES + len(payload)
-        if not payloads:
-            return None
-        return Chunk(b"".join(payloads), point_count, len(payloads), segment.number, self._offset, end)
+            records.append(record)
+            point_count += record.point_count
+            end = self._offset + behind
+        return Chunk(tuple(records), segment.number, self._offset, end) if records else None
 
     def _drop_oldest(self) -> None:
         segment = self._segments[0]
@@ -240,32 +257,13 @@ class DiskBuffer:
 
     def _save_cursor(self) -> None:
         segment = self._segments[0].number if self._segments else self._next_number
+        contents = {known.number: (known.size, known.points) for known in self._segments}
         temporary = self._cursor_path.with_suffix(".new")
         try:
-            temporary.write_bytes(msgspec.json.encode(Cursor(segment, self._offset, self.dropped_points)))
+            temporary.write_bytes(msgspec.json.encode(Cursor(segment, self._offset, self.dropped_points, contents)))
             temporary.replace(self._cursor_path)
         except OSError as error:
             log.warning("the cursor of the buffer could not be saved", error=str(error))
-
-
-def build_frame(payload: bytes, point_count: int) -> bytes:
-    """A record as it stands on disk."""
-    sizes = SIZES.pack(len(payload), point_count)
-    return sizes + CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(sizes))) + payload
-
-
-def read_frames(content: bytes, start: int) -> Iterator[tuple[int, bytes]]:
-    """Number of points and payload of each record from `start` on, up to the first that is torn or damaged."""
-    position = start
-    while position + FRAME_BYTES <= len(content):
-        sizes = content[position : position + SIZES.size]
-        length, point_count = SIZES.unpack(sizes)
-        (checksum,) = CHECKSUM.unpack_from(content, position + SIZES.size)
-        payload = content[position + FRAME_BYTES : position + FRAME_BYTES + length]
-        if len(payload) < length or zlib.crc32(payload, zlib.crc32(sizes)) != checksum:
-            return
-        yield point_count, payload
-        position += FRAME_BYTES + length
 
 
 def load_cursor(path: Path) -> Cursor:

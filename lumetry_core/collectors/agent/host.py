@@ -87,11 +87,11 @@ VIRTUAL_DEVICES = ("loop", "ram", "zram", "sr", "fd")
 Value = TypeVar("Value")
 
 
-def host_labels(state_folder: Path) -> Mapping[str, str]:
-    """The reserved labels (contract lumetry 4.5) that every point of this host carries."""
+def host_labels(state_folder: Path, own_id: str | None = None, hostname: str | None = None) -> Mapping[str, str]:
+    """The reserved labels (contract lumetry 4.5) of every point of this host; `own_id` and `hostname` stand above what it shows."""
     return {
-        "host.id": host_id(state_folder),
-        "host.name": socket.gethostname() or "localhost",
+        "host.id": own_id or host_id(state_folder),
+        "host.name": hostname or socket.gethostname() or "localhost",
         "os.type": platform.system().lower() or "unknown",
         "arch": platform.machine() or "unknown",
     }

@@ -1,103 +1,54 @@
-"""The collector's life: sample, buffer, deliver, stay in touch."""
+"""The collector's life: sample, buffer, deliver, stay in touch, do as configured."""
 
 import asyncio
-import secrets
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any
 
+import msgspec
 import structlog
 
-from lumetry_core.collectors.agent.address import Target
-from lumetry_core.collectors.agent.buffer import DEFAULT_CAP_BYTES, Chunk, DiskBuffer
-from lumetry_core.collectors.agent.client import (
-    CallError,
-    Client,
-    CredentialError,
-    RejectedError,
-    UnreachableError,
-    encode_record,
-    open_channel,
-)
+from lumetry.collectors.v1 import collector_service_pb2 as collectors_pb
+from lumetry_core.collectors.agent.beating import Heart, Identity, Listeners
+from lumetry_core.collectors.agent.buffer import DiskBuffer
+from lumetry_core.collectors.agent.configuring import Configurer
+from lumetry_core.collectors.agent.connecting import open_transport
+from lumetry_core.collectors.agent.delivering import Delivery
+from lumetry_core.collectors.agent.enrolling import EnrollmentError, enroll, find_credential, product_version
+from lumetry_core.collectors.agent.failures import CallError, CredentialError, RevokedError, UnreachableError
+from lumetry_core.collectors.agent.following import listen, rotate
 from lumetry_core.collectors.agent.host import Host, host_labels
-from lumetry_core.collectors.agent.reading import Reading, measure
-from lumetry_core.collectors.agent.state import Credential, State, digest_token
-from lumetry_core.runtime.clock import Clock, SystemClock
+from lumetry_core.collectors.agent.keyring import Keyring
+from lumetry_core.collectors.agent.link import Link
+from lumetry_core.collectors.agent.pacing import Backoff
+from lumetry_core.collectors.agent.parts import Parts
+from lumetry_core.collectors.agent.sampling import Sampler
+from lumetry_core.collectors.agent.settings import Settings, Surroundings
+from lumetry_core.collectors.agent.state import AppliedConfig, Credential, State
+from lumetry_core.collectors.agent.timing import ServerClock
+from lumetry_core.collectors.agent.transport import Transport
+from lumetry_core.collectors.agent.wanted import Buffer, HostMetrics, Wanted
+from lumetry_core.collectors.agent.working import capabilities as work_capabilities
 
 log = structlog.get_logger(__name__)
 
-MAX_BATCH_POINTS = 10_000
-"""Contract lumetry 4.1."""
-MAX_BATCH_BYTES = 1024 * 1024
-"""Keeps the process small while it delivers the points of a long outage."""
 
-
-class EnrollmentError(Exception):
-    """The collector has no usable credential and cannot get one; its text is for people."""
-
-
-class ReadsHost(Protocol):
-    """Where readings come from."""
-
-    def read(self) -> Reading:
-        """What the host shows now."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long the process waits for what, in seconds."""
-
-    first_sample: float = 1.0
-    """Until the first points, when the interval is longer."""
-    first_retry: float = 0.5
-    last_retry: float = 30.0
-    refused_retry: float = 60.0
-    """After the server refused the credential."""
-    drain: float = 5.0
-    """For delivering what waits when the process ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How a collector runs."""
-
-    target: Target
-    enrollment_token: str | None
-    state_folder: Path
-    interval_seconds: float = 60.0
-    buffer_bytes: int = DEFAULT_CAP_BYTES
-    pace: Pace = field(default_factory=Pace)
-
-
-def random_share() -> float:
-    """A random factor from 0.5 to 1, so that many collectors do not return at once."""
-    return 0.5 + secrets.randbelow(501) / 1000
-
-
-async def run(
-    settings: Settings,
-    stop: asyncio.Event,
-    host: ReadsHost | None = None,
-    clock: Clock | None = None,
-    share: Callable[[], float] = random_share,
-) -> None:
+async def run(settings: Settings, stop: asyncio.Event, surroundings: Surroundings | None = None) -> None:
     """Runs a collector until `stop` is set, then delivers what it still can.
 
     Raises:
         StateError: The state directory cannot be used.
         EnrollmentError: There is no credential and no token that gives one.
+        RevokedError: The server has revoked the collector.
     """
-    clock = clock or SystemClock()
     state = State(settings.state_folder)
     try:
-        buffer = DiskBuffer(state.folder / "buffer", settings.buffer_bytes)
+        kept = load_config(state, state.load_credential())
+        buffer = DiskBuffer(state.folder / "buffer", settings.buffer_bytes or kept.wanted.buffer.max_bytes)
+        transport = open_transport(settings.target)
         try:
-            async with open_channel(settings.target) as channel:
-                collector = HostCollector(settings, state, buffer, Client(channel), host=host or Host(clock), clock=clock, share=share)
-                await collector.run(stop)
+            await HostCollector(settings, state, buffer, transport, surroundings or Surroundings(), kept.wanted).run(stop)
         finally:
+            await transport.close()
             buffer.close()
     finally:
         state.close()
@@ -107,180 +58,163 @@ class HostCollector:
     """One running collector."""
 
     def __init__(
-        self,
-        settings: Settings,
-        state: State,
-        buffer: DiskBuffer,
-        client: Client,
-        host: ReadsHost,
-        clock: Clock,
-        share: Callable[[], float],
+        self, settings: Settings, state: State, buffer: DiskBuffer, transport: Transport, surroundings: Surroundings, wanted: Wanted
     ) -> None:
+        """Prepares; `wanted` is the configuration until the server or the state directory gives another."""
         self._settings = settings
-        self._pace = settings.pace
         self._state = state
         self._buffer = buffer
-        self._client = client
-        self._host = host
-        self._clock = clock
-        self._share = share
-        self._instance_id = str(uuid.uuid4())
-        self._labels = host_labels(state.folder)
-        self._appended = asyncio.Event()
-        self._progress = asyncio.Event()
-        """Set when a delivery has ended, well or not."""
-        self._is_away = False
-        """Whether a call failed so that another one right now would fail, too: then nothing is delivered before the end."""
+        self._transport = transport
+        self._share = surroundings.share
+        self._clock = ServerClock(surroundings.clock, state.load_anchor(), state.save_anchor, surroundings.steady)
+        self._labels = host_labels(state.folder, settings.host_id, settings.hostname)
+        self._delivery = Delivery(buffer, self._clock, settings.pace, surroundings.share)
+        self._overridden: dict[str, float] = {}
+        """By option: the configured value that was last said to be overridden."""
+        self._sampler = Sampler(
+            surroundings.host or Host(surroundings.clock),
+            self._clock,
+            self._labels,
+            self._delivery.keep,
+            settings.pace.first_sample,
+            self._override(wanted).host_metrics,
+        )
+        self._configurer = Configurer(self._apply, self._save_config, self._beat_now)
+        self._capabilities = ("host_metrics", *work_capabilities(), "relay")
+        self._heart = Heart(
+            Identity(str(uuid.uuid4()), product_version(), self._capabilities),
+            buffer,
+            surroundings.clock,
+            lambda: self._configurer.acknowledgement,
+            Listeners(self._hear, self._note_failure),
+            settings.pace,
+            surroundings.share,
+        )
+        self._parts: Parts | None = None
+        self._collector_id = ""
+        self._rotation = asyncio.Event()
+        """Set when the server wants the credential rotated."""
+        self._revoked: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until told to stop. Sampling goes on whatever happens to the connection."""
-        tasks = [asyncio.create_task(self._sample()), asyncio.create_task(self._stay_connected())]
-        stopped = asyncio.create_task(stop.wait())
+        sampling = asyncio.create_task(self._sampler.run())
+        tasks: list[asyncio.Future[Any]] = [sampling, asyncio.create_task(self._stay_connected()), asyncio.create_task(stop.wait())]
         try:
-            done, _ = await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopped}:
+            done, _ = await asyncio.wait([*tasks, self._revoked], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
                 task.result()
-            tasks[0].cancel()
-            await self._drain()
+            sampling.cancel()
+            await self._delivery.drain()
+            log.info("stopped", waiting_points=self._buffer.pending_points)
         finally:
-            for task in (*tasks, stopped):
+            for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, stopped, return_exceptions=True)
-
-    async def _drain(self) -> None:
-        try:
-            async with asyncio.timeout(self._pace.drain):
-                while self._buffer.pending_points and not self._is_away:
-                    self._progress.clear()
-                    await self._progress.wait()
-        except TimeoutError:
-            pass
-        log.info("stopped", waiting_points=self._buffer.pending_points)
-
-    async def _sample(self) -> NoReturn:
-        loop = asyncio.get_running_loop()
-        before = self._host.read()
-        due = loop.time() + min(self._pace.first_sample, self._settings.interval_seconds)
-        while True:
-            await asyncio.sleep(due - loop.time())
-            after = self._host.read()
-            self._keep(before, after)
-            before = after
-            due = max(due + self._settings.interval_seconds, loop.time())
-
-    def _keep(self, before: Reading, after: Reading) -> None:
-        samples = measure(before, after)
-        for start in range(0, len(samples), MAX_BATCH_POINTS):
-            part = samples[start : start + MAX_BATCH_POINTS]
-            try:
-                self._buffer.append(encode_record(part, self._labels, after.time), len(part))
-            except OSError as error:
-                log.warning("points could not be buffered and are lost", points=len(part), error=str(error))
-        self._appended.set()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stay_connected(self) -> None:
         credential = await self._enroll()
+        link = Link(self._transport, Keyring(credential, self._state.save_credential), self._clock)
+        link.on_revoked = self._note_revocation
+        link.on_directive = self._follow
+        link.known_revision = lambda: self._configurer.acknowledgement.revision
+        self._collector_id = credential.collector_id
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._send_heartbeats(credential))
-            tasks.create_task(self._deliver(credential))
+            self._parts = Parts(link, self._delivery.keep, tasks)
+            try:
+                await self._configurer.start(load_config(self._state, credential))
+                for life in (
+                    self._heart.run(link),
+                    self._delivery.run(link),
+                    self._configurer.run(link),
+                    rotate(link, self._rotation, self._heart.beat_now),
+                    listen(link, Backoff(self._settings.pace, self._share)),
+                ):
+                    tasks.create_task(life)
+                await asyncio.Event().wait()
+            finally:
+                await self._parts.close()
 
     async def _enroll(self) -> Credential:
         token = self._settings.enrollment_token
-        known = self._state.load_credential()
-        if known is not None and (not token or digest_token(token) == known.token_digest):
+        known = find_credential(self._state, token)
+        if known is not None:
             return known
         if not token:
             raise EnrollmentError("This collector has not enrolled yet and needs an enrollment token.")
-        attempt = 0
-        while True:
-            try:
-                credential = await self._client.enroll(token, self._state.installation_id, self._labels["host.name"])
-            except UnreachableError as error:
-                log.warning("the server cannot be reached to enroll, points are buffered", error=str(error))
-                attempt = await self._back_off(attempt)
-            except CallError as error:
-                raise EnrollmentError(
-                    f"The server refuses the enrollment token: it is wrong, used up or older than a day. Make a new one. ({error})"
-                ) from error
-            else:
-                self._state.save_credential(credential)
-                log.info("enrolled", collector_id=credential.collector_id)
-                return credential
-
-    async def _send_heartbeats(self, credential: Credential) -> NoReturn:
-        while True:
-            pause = float(credential.heartbeat_interval_seconds)
-            try:
-                await self._client.send_heartbeat(
-                    credential.secret, self._instance_id, self._buffer.pending_points, self._buffer.dropped_points, self._clock.now()
-                )
-            except CallError as error:
-                log.debug("a heartbeat failed", error=str(error))  # delivery tells people what is wrong
-                if isinstance(error, CredentialError):
-                    pause = max(pause, self._pace.refused_retry)
-            await asyncio.sleep(pause)
-
-    async def _deliver(self, credential: Credential) -> NoReturn:
-        attempt = 0
-        suspects = 0
-        while True:
-            self._appended.clear()
-            chunk = self._buffer.peek(MAX_BATCH_POINTS, MAX_BATCH_BYTES, 1 if suspects else None)
-            if chunk is None:
-                await self._appended.wait()
-                continue
-            self._is_away = False
-            try:
-                await self._client.upload(credential.secret, chunk.payload)
-            except UnreachableError as error:
-                if attempt == 0:
-                    log.warning("the server cannot be reached, points are buffered", error=str(error))
-                attempt = await self._back_off(attempt)
-                continue
-            except CredentialError as error:
-                await self._wait_refused(error)
-                continue
-            except RejectedError as error:
-                suspects = self._reject(chunk, error, suspects)
-            else:
-                self._buffer.commit(chunk)
-                suspects = max(0, suspects - 1)
-                if attempt:
-                    log.info("the server is back", waiting_points=self._buffer.pending_points)
-            attempt = 0
-            self._progress.set()
-
-    def _reject(self, chunk: Chunk, error: RejectedError, suspects: int) -> int:
-        """Drops a record that the server does not take; of several each is sent by itself, so that only bad ones are lost.
-
-        Returns:
-            How many records to send by themselves from now on.
-        """
-        if chunk.record_count > 1:
-            return chunk.record_count
-        self._buffer.discard(chunk)
-        log.error(
-            "the server rejected points, they are dropped",
-            points=chunk.point_count,
-            dropped_points=self._buffer.dropped_points,
-            error=str(error),
+        backoff = Backoff(self._settings.pace, self._share)
+        return await enroll(
+            self._transport, self._state, token, self._labels["host.name"], self._capabilities, backoff, self._delivery.note_absence
         )
-        return max(0, suspects - 1)
 
-    async def _wait_refused(self, error: CredentialError) -> None:
+    def _beat_now(self) -> None:
+        self._heart.beat_now()
+
+    async def _apply(self, wanted: Wanted) -> None:
+        """Does as configured. Raises ConfigError; then nothing has changed."""
+        if self._parts is not None:
+            await self._parts.apply(wanted)
+        chosen = self._override(wanted)
+        self._sampler.apply(chosen.host_metrics)
+        self._buffer.resize(chosen.buffer.max_bytes)
+        self._heart.apply(chosen.heartbeat_interval_seconds)
+
+    def _override(self, wanted: Wanted) -> Wanted:
+        """The configuration under the options that were given."""
+        metrics, cap = wanted.host_metrics, wanted.buffer.max_bytes
+        if self._settings.interval_seconds is not None:
+            self._say_overridden("--interval", self._settings.interval_seconds, metrics.interval_seconds)
+            metrics = HostMetrics(metrics.enabled, self._settings.interval_seconds)
+        if self._settings.buffer_bytes is not None:
+            self._say_overridden("--buffer-bytes", self._settings.buffer_bytes, cap)
+            cap = self._settings.buffer_bytes
+        return msgspec.structs.replace(wanted, host_metrics=metrics, buffer=Buffer(cap))
+
+    def _say_overridden(self, option: str, value: float, configured: float) -> None:
+        if value != configured and self._overridden.get(option) != configured:
+            self._overridden[option] = configured
+            log.info("an option stands above the configuration", option=option, value=value, configured=configured)
+
+    def _save_config(self, config: AppliedConfig) -> None:
+        self._state.save_config(msgspec.structs.replace(config, collector_id=self._collector_id))
+
+    def _hear(self, answer: collectors_pb.SendHeartbeatResponse) -> None:
+        self._delivery.heard.set()
+        self._configurer.hear(answer.config_revision)
+        if answer.rotate_credential:
+            self._rotation.set()
+        if self._parts is not None:
+            self._parts.note_status(answer.status)
+
+    def _note_failure(self, error: CallError) -> None:
+        if not isinstance(error, UnreachableError):
+            self._delivery.heard.set()
+        elif not self._delivery.heard.is_set():
+            self._delivery.note_absence(error)
+
+    def _note_revocation(self, error: CredentialError) -> None:
         log.error(
-            "the server refuses this collector: its credential was revoked or the collector was removed; "
-            "to enroll again, start it with a new enrollment token",
+            "the server refuses this collector: its credential was revoked or the collector was removed; nothing is sent any more. "
+            "To enroll again, start it with a new enrollment token",
             waiting_points=self._buffer.pending_points,
             error=str(error),
         )
-        await self._rest(self._pace.refused_retry)
+        if not self._revoked.done():
+            text = "The server refuses this collector. To enroll again, start it with a new enrollment token."
+            self._revoked.set_exception(RevokedError(text))
 
-    async def _back_off(self, attempt: int) -> int:
-        await self._rest(min(self._pace.last_retry, self._pace.first_retry * 2 ** min(attempt, 20)))
-        return attempt + 1
+    def _follow(self, directive: collectors_pb.WatchCollectorResponse) -> None:
+        if directive.HasField("config"):
+            self._configurer.take(directive.config)
+        elif directive.HasField("rotate"):
+            self._rotation.set()
 
-    async def _rest(self, seconds: float) -> None:
-        self._is_away = True
-        self._progress.set()
-        await asyncio.sleep(seconds * self._share())
+
+def load_config(state: State, credential: Credential | None) -> AppliedConfig:
+    """The configuration to begin with: the one applied last under this enrollment, else defaults."""
+    if credential is None:
+        return AppliedConfig()
+    kept = state.load_config()
+    if kept is not None and kept.collector_id == credential.collector_id:
+        return kept
+    return AppliedConfig(wanted=Wanted(heartbeat_interval_seconds=credential.heartbeat_interval_seconds))

@@ -4,23 +4,53 @@ import fcntl
 import hashlib
 import os
 import uuid
+from enum import StrEnum
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import msgspec
+
+from lumetry_core.collectors.agent.buffer import sync_folder
+from lumetry_core.collectors.agent.timing import Anchor
+from lumetry_core.collectors.agent.wanted import Wanted
+
+Kept = TypeVar("Kept")
 
 
 class StateError(Exception):
     """The state directory cannot be used; its text is for people."""
 
 
+class Mode(StrEnum):
+    """What the installation is enrolled as."""
+
+    COLLECTOR = "collector"
+    AGENT = "agent"
+
+
 class Credential(msgspec.Struct, frozen=True):
-    """What enrollment gave. `token_digest` recognises the enrollment token it was given for."""
+    """What enrollment gave. It says nothing of where the product is: addresses change, and identity stays."""
 
     collector_id: str
+    """UUID of the collector; of an agent its key."""
     secret: str
     heartbeat_interval_seconds: int
     token_digest: str
+    """Recognises the enrollment token that the credential was given for."""
+    mode: Mode = Mode.COLLECTOR
+    next_secret: str = ""
+    """Of a rotation under way: the fresh secret. Which of both the product takes shows when they are used."""
+    agent_id: int = 0
+    """Of an agent: its number."""
+
+
+class AppliedConfig(msgspec.Struct, frozen=True):
+    """A configuration with its revision; 0: nobody has given it."""
+
+    revision: int = 0
+    wanted: Wanted = Wanted()
+    collector_id: str = ""
+    """Whose it is: another enrollment has another configuration."""
 
 
 class State:
@@ -49,18 +79,39 @@ class State:
 
     def load_credential(self) -> Credential | None:
         """The kept credential; None when there is none or it cannot be read."""
-        try:
-            return msgspec.json.decode((self.folder / "credential.json").read_bytes(), type=Credential)
-        except (FileNotFoundError, msgspec.DecodeError):
-            return None
+        return read_json(self.folder / "credential.json", Credential)
 
     def save_credential(self, credential: Credential) -> None:
         """Keeps the credential, readable by its owner only."""
         write_private(self.folder / "credential.json", msgspec.json.encode(credential))
 
+    def load_config(self) -> AppliedConfig | None:
+        """The configuration that was applied last; None when there is none or it cannot be read."""
+        return read_json(self.folder / "config.json", AppliedConfig)
+
+    def save_config(self, config: AppliedConfig) -> None:
+        """Keeps the configuration for a start without server."""
+        write_private(self.folder / "config.json", msgspec.json.encode(config))
+
+    def load_anchor(self) -> Anchor | None:
+        """The first anchor of the newest boot that had one; None when there is none or it cannot be read."""
+        return read_json(self.folder / "clock.json", Anchor)
+
+    def save_anchor(self, anchor: Anchor) -> None:
+        """Keeps the anchor."""
+        write_private(self.folder / "clock.json", msgspec.json.encode(anchor))
+
     def close(self) -> None:
         """Lets others use the directory."""
         self._lock.close()
+
+
+def read_json(path: Path, kind: type[Kept]) -> Kept | None:
+    """What is kept in a file; None when there is none or it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def digest_token(token: str) -> str:
@@ -78,3 +129,4 @@ def write_private(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    sync_folder(path.parent)

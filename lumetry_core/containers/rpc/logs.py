@@ -18,12 +18,10 @@ from lumetry_core.containers.service.reading import get_container
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
-from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.interceptors import STARTED, current_caller
 from lumetry_core.runtime.timestamps import decode_time, encode_time
 
 MAX_LINES = 500
-STARTED = ("x-lumetry-started", "1")
-"""Tells a log that has not one line yet from one that is refused."""
 ENDS = {End.CONTAINER_STOPPED: pb.LOG_END_CONTAINER_STOPPED, End.RUNTIME_DISCONNECTED: pb.LOG_END_RUNTIME_DISCONNECTED}
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -50,7 +48,7 @@ class ContainerLogServicer(ContainerLogServiceServicer):
         container, since = await self._find(request, least=0)
         name = request.container_name
         async with open_log(self._link, container, request.lines, since, follow=True, name=name) as (engine, reading):
-            await context.send_initial_metadata((STARTED,))
+            await context.send_initial_metadata(STARTED)
             try:
                 async for line in reading:
                     yield pb.FollowContainerLogsResponse(line=encode_line(line))

@@ -21,7 +21,7 @@ from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason
 from lumetry_core.runtime.events import Event, channel
-from lumetry_core.runtime.interceptors import Authenticate, Origin, current_caller, current_origin
+from lumetry_core.runtime.interceptors import STARTED, Authenticate, Origin, current_caller, current_origin
 from lumetry_core.runtime.queue import Wakeups
 
 MODEL_OF: Mapping[str, type[Any]] = {"alerts": Alert, "incidents": Incident, "systemAlerts": SystemAlert}
@@ -68,7 +68,7 @@ class EventServicer(event_service_pb2_grpc.EventServiceServicer):
             pages = read_feed(self._database, caller.organization_id, topics, after_id, subscription, check)
             async with aclosing(pages):
                 page = await anext(pages)
-                await context.send_initial_metadata(())
+                await context.send_initial_metadata(STARTED)
                 while True:
                     for event in page:
                         yield self._encode(event)

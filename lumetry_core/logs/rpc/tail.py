@@ -19,12 +19,10 @@ from lumetry_core.logs.service.tailing import Tail, Tails
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults
-from lumetry_core.runtime.interceptors import current_caller
+from lumetry_core.runtime.interceptors import STARTED, current_caller
 from lumetry_core.runtime.queue import Wakeups
 
 Context = grpc.aio.ServicerContext[Any, Any]
-STARTED = (("x-lumetry-started", "1"),)
-"""Tells whoever waits that nothing is missed from now on; a refusal has first metadata as well."""
 NOTICE_SECONDS = 1.0
 """Between two notices of entries that were left out, at least."""
 IDLE_SECONDS = 60.0

@@ -7,12 +7,14 @@ from typing import Any
 import grpc
 
 from lumetry.metrics.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
-from lumetry_core.metrics.definition import Definition, define
-from lumetry_core.metrics.dictionary import Dictionaries
+from lumetry_core.metrics.definition import define
+from lumetry_core.metrics.dictionary import Dictionaries, SeriesDictionary
+from lumetry_core.metrics.model import AcceptedBatch
 from lumetry_core.metrics.rpc.columns import read_columns, read_definitions, write_batch, write_result
 from lumetry_core.metrics.rpc.times import read_ms
 from lumetry_core.metrics.service.appender import Appender
-from lumetry_core.metrics.service.ingestion import BatchResult, PointInput, ingest_columns, ingest_points, invalid
+from lumetry_core.metrics.service.ingestion import BatchResult, NumberedPoint, ingest_columns, ingest_numbered, invalid
+from lumetry_core.metrics.service.senders import SenderBook
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.interceptors import charge_current, current_caller
@@ -26,8 +28,9 @@ MAX_UNANSWERED = 32
 class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
     """See `lumetry.metrics.v1.IngestionService`. Holds the dictionaries of its senders."""
 
-    def __init__(self, appender: Appender, clock: Clock) -> None:
+    def __init__(self, appender: Appender, senders: SenderBook, clock: Clock) -> None:
         self._append = appender.append
+        self._senders = senders
         self._clock = clock
         self._dictionaries = Dictionaries()
 
@@ -37,7 +40,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         context: Context,
     ) -> ingestion_service_pb2.IngestMetricsResponse:
         """Accepts one batch of messages."""
-        batch = await ingest_points(self._append, self._clock, current_caller(), read_points(request.points))
+        batch = await self._ingest_points(request.points)
         return ingestion_service_pb2.IngestMetricsResponse(batch=write_batch(batch))
 
     async def StreamMetrics(
@@ -50,7 +53,7 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
         async for request in request_iterator:
             prefix = f"[{batches}]."
             await charge_current(1)
-            batch = await ingest_points(self._append, self._clock, current_caller(), read_points(request.points), prefix)
+            batch = await self._ingest_points(request.points, prefix)
             batches += 1
             points += batch.accepted_count
         return ingestion_service_pb2.StreamMetricsResponse(batch_count=batches, point_count=points)
@@ -81,6 +84,13 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
                 results = [write_result(result) for of_request in answered for result in of_request]
                 yield ingestion_service_pb2.StreamColumnsResponse(results=results)
 
+    async def _ingest_points(self, points: Iterable[ingestion_service_pb2.Point], prefix: str = "") -> AcceptedBatch:
+        caller = current_caller()
+        marking = await self._senders.mark(caller)
+        dictionary = self._dictionaries.of_messages((caller.organization_id, caller.kind, caller.credential_id))
+        numbered = read_points(points, dictionary)
+        return await ingest_numbered(self._append, self._clock, caller, dictionary, numbered, prefix, marking=marking)
+
     async def _ingest_columns(self, request: ingestion_service_pb2.IngestColumnsRequest) -> list[BatchResult]:
         await charge_current(len(request.batch_sizes) or 1)
         columns = read_columns(request)
@@ -91,18 +101,22 @@ class IngestionServicer(ingestion_service_pb2_grpc.IngestionServiceServicer):
                 "The request uses a series number that was never defined. Send all definitions again under a new id.",
                 dictionary_id=request.dictionary_id.hex(),
             )
-        return await ingest_columns(self._append, self._clock, current_caller(), dictionary, columns, validate_only=request.validate_only)
+        caller = current_caller()
+        marking = await self._senders.mark(caller)
+        return await ingest_columns(
+            self._append, self._clock, caller, dictionary, columns, validate_only=request.validate_only, marking=marking
+        )
 
 
-def read_points(points: Iterable[ingestion_service_pb2.Point]) -> list[PointInput]:
-    """Points from their messages; equal series share a definition."""
-    known: dict[tuple[object, ...], Definition] = {}
+def read_points(points: Iterable[ingestion_service_pb2.Point], dictionary: SeriesDictionary) -> list[NumberedPoint]:
+    """Points from their messages; the dictionary learns series that it has not seen."""
+    numbers = dictionary.numbers
     read = []
     for point in points:
-        labels = tuple(sorted(point.labels.items()))
-        key = (point.metric_key, labels, point.namespace, point.source)
-        definition = known.get(key)
-        if definition is None:
-            definition = known[key] = define(point.metric_key, labels, point.namespace, point.source)
-        read.append(PointInput(definition, read_ms(point.time) if point.HasField("time") else None, point.value))
+        key = (point.metric_key, *sorted(point.labels.items()), point.namespace, point.source)
+        number = numbers.get(key)
+        if number is None:
+            labels = tuple(sorted(point.labels.items()))
+            number = numbers[key] = dictionary.add(define(point.metric_key, labels, point.namespace, point.source))
+        read.append(NumberedPoint(number, read_ms(point.time) if point.HasField("time") else None, point.value))
     return read

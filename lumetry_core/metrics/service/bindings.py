@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
-from lumetry_core.access.service.audit import Change, record_audit, record_revisions
+from lumetry_core.access.service.audit import Change, record_audit, record_audits, record_revisions
 from lumetry_core.access.service.evaluation_version import read_evaluation_version
 from lumetry_core.metrics.audit import audit_binding
 from lumetry_core.metrics.binding import MetricBinding, NewBinding
@@ -105,3 +105,9 @@ async def unbind_node(tx: Transaction, caller: Caller, node_id: int) -> list[Cha
     removed = await store.list_of_node(tx, caller.organization_id, node_id)
     await store.delete_of_node(tx, caller.organization_id, node_id)
     return [Change(f"{KIND}.Deleted", KIND, binding.id, audit_binding(binding), None) for binding in removed]
+
+
+async def unbind_all(tx: Transaction, caller: Caller, binding_ids: Collection[int], now: datetime) -> None:
+    """Removes bindings, whether their metrics are defined or not; those that are gone already do not matter."""
+    removed = await store.delete_bindings(tx, caller.organization_id, binding_ids)
+    await record_audits(tx, caller, [Change(f"{KIND}.Deleted", KIND, each.id, audit_binding(each), None) for each in removed], now)

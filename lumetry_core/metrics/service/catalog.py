@@ -9,6 +9,7 @@ from lumetry_core.metrics.fleet_contract import NO_FLEET
 from lumetry_core.metrics.hosts import hosts_of
 from lumetry_core.metrics.model import DataStatus, MetricInfo
 from lumetry_core.metrics.partition import partition_of
+from lumetry_core.metrics.service.modes import settle_modes
 from lumetry_core.metrics.store import catalog as catalog_store
 from lumetry_core.metrics.store import hosts as host_store
 from lumetry_core.metrics.store import series as series_store
@@ -110,6 +111,7 @@ async def register_metrics(
     for definition in definitions.values():
         firsts.setdefault(definition.metric_key, definition)
     found = await catalog_store.find_by_key(tx, organization_id, firsts)
+    await settle_modes(tx, found, firsts)
     missing = [definition for key, definition in firsts.items() if key not in found]
     if not missing:
         return found
@@ -147,7 +149,7 @@ def fields_by_points(first: Definition) -> dict[str, object]:
         "namespace": first.namespace,
         "source": first.source,
         "management_mode": "EXTERNALLY_MANAGED",
-        "catalog_source": "api",
+        "catalog_source": first.catalog_source,
         "multidimensional": bool(dimension_keys),
         "dimension_keys": dimension_keys,
         "is_active": True,

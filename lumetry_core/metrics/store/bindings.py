@@ -110,6 +110,16 @@ async def delete_binding(tx: Transaction, organization_id: int, metric_key: str,
     return None if row is None else to_binding(row)
 
 
+async def delete_bindings(tx: Transaction, organization_id: int, ids: Collection[int]) -> list[MetricBinding]:
+    """Drops bindings and gives those that there were, ascending by number."""
+    columns = metric_bindings.c
+    removed: list[MetricBinding] = []
+    for chunk in chunks(sorted(ids)):
+        these = (columns.organization_id == organization_id) & columns.id.in_(chunk)
+        removed += [to_binding(row) for row in await tx.execute(delete(metric_bindings).where(these).returning(metric_bindings))]
+    return sorted(removed, key=lambda binding: binding.id)
+
+
 def to_binding(row: Any) -> MetricBinding:  # noqa: ANN401 -- a row of the table
     """A row as a binding."""
     return MetricBinding(row.id, row.organization_id, row.metric_key, row.node_id, msgspec.json.decode(row.labels), row.create_time)

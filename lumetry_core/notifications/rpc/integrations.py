@@ -7,6 +7,7 @@ from google.protobuf.message import Message
 
 from lumetry.notifications.v1 import integration_service_pb2 as pb
 from lumetry.notifications.v1.integration_service_pb2_grpc import IntegrationServiceServicer
+from lumetry_core.notifications.collector_tester import CollectorTester
 from lumetry_core.notifications.drafts import IntegrationDraft
 from lumetry_core.notifications.model import Integration
 from lumetry_core.notifications.sender import Sender
@@ -23,7 +24,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class IntegrationServicer(IntegrationServiceServicer):
     """Serves the managing of integrations."""
 
-    def __init__(self, database: Database, clock: Clock, rules: Rules, sender: Sender) -> None:
+    def __init__(self, database: Database, clock: Clock, rules: Rules, sender: Sender, tester: CollectorTester) -> None:
         """Builds the servicer.
 
         Args:
@@ -31,11 +32,13 @@ class IntegrationServicer(IntegrationServiceServicer):
             clock: Tells when a write happens.
             rules: What the deployment says of integrations.
             sender: Sends test messages.
+            tester: Has collectors send them.
         """
         self._database = database
         self._clock = clock
         self._rules = rules
         self._sender = sender
+        self._tester = tester
 
     async def ListIntegrations(self, request: pb.ListIntegrationsRequest, context: Context) -> pb.ListIntegrationsResponse:
         """See the proto."""
@@ -75,7 +78,8 @@ class IntegrationServicer(IntegrationServiceServicer):
         async with self._database.read() as tx:
             integration = await integrations.get_integration(tx, caller.organization_id, request.id)
         start = self._clock.now()
-        result = await self._sender.send_test(integration, start)
+        by_collector = integration.collector_id is not None
+        result = await (self._tester.send_test(integration) if by_collector else self._sender.send_test(integration, start))
         end = self._clock.now()
         async with self._database.write() as tx:
             await integrations.note_test(tx, caller, integration.id, result, end)

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.access.vault import Vault, VaultError
 from lumetry_core.alerts.service.system_alerts import close_system_alert
-from lumetry_core.notifications.definitions import NEEDS_SECRET, check_integration
+from lumetry_core.collectors.service.working import find_refusal_of
+from lumetry_core.notifications.definitions import NEEDS_SECRET, IntegrationDefinition, check_integration
 from lumetry_core.notifications.drafts import IntegrationDraft
 from lumetry_core.notifications.model import MASK, Integration, IntegrationType, LastStatus, Secrets, SendResult
 from lumetry_core.notifications.payload import spell_optional
@@ -60,6 +61,7 @@ async def create_integration(tx: Transaction, caller: Caller, draft: Integration
     """Creates an integration. Fails with VALIDATION_FAILED."""
     faults = Faults()
     definition = check_integration(draft, rules.policy, faults)
+    await check_collector(tx, caller.organization_id, definition, faults)
     secrets = resolve_secrets(draft, None, rules.vault, faults)
     faults.raise_if_any()
     sealed = seal(rules.vault, caller.organization_id, secrets)
@@ -82,6 +84,7 @@ async def update_integration(
         raise unknown(integration_id)
     faults = Faults()
     definition = check_integration(draft, rules.policy, faults)
+    await check_collector(tx, caller.organization_id, definition, faults)
     secrets = resolve_secrets(draft, before, rules.vault, faults)
     faults.raise_if_any()
     sealed = seal(rules.vault, caller.organization_id, secrets)
@@ -131,6 +134,13 @@ async def note_delivery(tx: Transaction, organization_id: int, results: Mapping[
 async def end_failing(tx: Transaction, organization_id: int, integration_id: int, now: datetime) -> bool:
     """Closes the system alert of an integration that is well again, or to which nothing is sent any more; False when there is none."""
     return await close_system_alert(tx, organization_id, FAILING, SUBJECT, str(integration_id), now) is not None
+
+
+async def check_collector(tx: Transaction, organization_id: int, definition: IntegrationDefinition, faults: Faults) -> None:
+    """Notes a collector that delivers nothing."""
+    if definition.collector_id is not None:
+        refusal = await find_refusal_of(tx, organization_id, definition.collector_id)
+        faults.check(refusal is None, "collectorId", refusal or "")
 
 
 def resolve_secrets(draft: IntegrationDraft, before: Integration | None, vault: Vault, faults: Faults) -> Secrets:

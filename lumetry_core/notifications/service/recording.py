@@ -70,13 +70,18 @@ def spell_content(alert: Alert, incident: Incident | None) -> bytes:
 
 
 def lease_first(owner: str, known: Known, drafts: list[Delivery]) -> list[Delivery]:
-    """Leases to this process what it may send at once: nothing that waits for another delivery, nor in lanes where order counts."""
+    """Leases to this process what it may send at once: nothing that waits for another delivery, nor in lanes where order counts.
+
+    What a collector delivers goes the way of what is claimed.
+    """
     handed: dict[int, int] = {}
     leased = []
     for delivery in drafts:
         lane = known.lanes.get(delivery.integration_id)
         count = handed.get(delivery.integration_id, 0)
-        if delivery.status is DeliveryStatus.PENDING and (lane is None or not lane.is_strict) and count < HANDED_PER_LANE:
+        integration = known.integrations.get(delivery.integration_id)
+        is_ours = delivery.status is DeliveryStatus.PENDING and (integration is None or integration.collector_id is None)
+        if is_ours and (lane is None or not lane.is_strict) and count < HANDED_PER_LANE:
             others = known.deliveries[delivery.alert_id].items()
             if not any(is_before(other, delivery) for (integration_id, _), other in others if integration_id == delivery.integration_id):
                 handed[delivery.integration_id] = count + 1

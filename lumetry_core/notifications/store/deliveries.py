@@ -131,6 +131,13 @@ async def end_alerts(tx: Transaction, organization_id: int, alert_ids: Collectio
         await tx.execute(update(deliveries).where(*of_alerts, deliveries.c.is_active).values(is_active=False))
 
 
+async def find_delivery(tx: Transaction, organization_id: int, delivery_id: int) -> Delivery | None:
+    """The delivery of a number."""
+    statement = select(deliveries).where(deliveries.c.organization_id == organization_id, deliveries.c.id == delivery_id)
+    row = (await tx.execute(statement)).one_or_none()
+    return None if row is None else read_row(row)
+
+
 async def read_of_alerts(tx: Transaction, organization_id: int, alert_ids: Collection[int], *, lock: bool = False) -> list[Delivery]:
     """Reads all deliveries of alerts, by number, ascending.
 

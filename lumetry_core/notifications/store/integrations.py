@@ -68,6 +68,7 @@ def writable(definition: IntegrationDefinition, sealed: bytes | None, *, has_sec
         "has_secret": has_secret,
         "sealed": sealed,
         "is_enabled": definition.is_enabled,
+        "collector_id": definition.collector_id,
     }
 
 

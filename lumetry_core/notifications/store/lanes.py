@@ -171,6 +171,12 @@ async def claim_in(
     return sorted((read_row(row) for row in await tx.execute(claim)), key=lambda delivery: delivery.id)
 
 
+async def pass_on(tx: Transaction, organization_id: int, numbers: Collection[int], owner: str, lease_time: datetime) -> None:
+    """Gives leases of deliveries, which the transaction has claimed, to another owner."""
+    of_numbers = (deliveries.c.organization_id == organization_id, deliveries.c.id.in_(sorted(numbers)))
+    await tx.execute(update(deliveries).where(*of_numbers).values(lease_owner=owner, lease_time=lease_time))
+
+
 async def renew_lease(tx: Transaction, delivery: Delivery, lease_time: datetime) -> bool:
     """Prolongs a lease; False when it is not this one any more."""
     statement = (

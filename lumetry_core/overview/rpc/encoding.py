@@ -6,7 +6,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from lumetry.overview.v1 import figures_pb2, items_pb2
 from lumetry_core.activity.model import Item, Page
-from lumetry_core.agents.model import Agent, Kind
+from lumetry_core.agents.model import Agent
 from lumetry_core.collectors.model import Collector, is_online
 from lumetry_core.overview.figures import AlertFigures, FleetFigures, IncidentFigures, IngestFigures, MachineFigures, SeverityCounts
 from lumetry_core.overview.filters import Filters
@@ -81,16 +81,27 @@ def encode_ingest(figures: IngestFigures) -> figures_pb2.IngestFigures:
     )
 
 
-def encode_agent(agent: Agent) -> items_pb2.AgentItem:
-    """An agent; those that exist are automations."""
+def encode_agent(agent: Agent, open_alerts: int) -> items_pb2.AgentItem:
+    """An agent.
+
+    Args:
+        open_alerts: Of its machine.
+    """
+    said = None if agent.heard is None or agent.heard.time is None else agent.heard
     return items_pb2.AgentItem(
         id=agent.id,
         name=agent.name,
         slug=agent.slug,
-        kind=Kind.AUTOMATION.value,
+        kind=agent.kind.value,
         status=agent.status.value,
         is_active=agent.is_active,
-        last_seen_time=encode_optional(agent.last_message_time),
+        machine=agent.machine,
+        version=None if agent.heard is None else agent.heard.version or None,
+        transport=None if said is None else said.transport.lower(),
+        queue_depth=None if said is None else said.queue_depth,
+        dropped_count=None if said is None else said.dropped_count,
+        open_alerts=open_alerts,
+        last_seen_time=encode_optional(agent.last_seen_time),
     )
 
 
@@ -107,7 +118,7 @@ def encode_collector(collector: Collector, now: datetime) -> items_pb2.Collector
         dropped_count=collector.dropped_count if is_heard else None,
         clock_skew_ms=collector.clock_skew_ms,
         config_revision=collector.config_revision,
-        config_revision_applied=collector.config_revision_applied if is_heard else None,
+        config_revision_applied=collector.config_revision_applied or None,
         last_seen_time=encode_optional(collector.last_seen_time),
     )
 

@@ -86,7 +86,7 @@ def encode_mission_control(found: MissionControl) -> pb.GetMissionControlRespons
             delivery_backlog=pipeline.delivery_backlog,
             failed_deliveries_24h=pipeline.failed_deliveries,
         ),
-        agents=[encode_agent(agent) for agent in found.agents],
+        agents=[encode_agent(agent, found.open_alerts.get(agent.machine or "", 0)) for agent in found.agents],
         agent_total=found.agent_total,
         collectors=[encode_collector(collector, found.time) for collector in found.collectors],
         collector_total=found.collector_total,

@@ -51,11 +51,11 @@ async def read_question(tx: Transaction, caller: Caller, asked: Asked, default_l
     return Question(caller, filters, agent, hidden)
 
 
-async def read_agents(tx: Transaction, caller: Caller) -> list[Agent]:
+async def read_agents(tx: Transaction, caller: Caller, now: datetime) -> list[Agent]:
     """All agents."""
-    agents, cursor = await list_agents(tx, caller, kind="", status="", search="", limit=None, cursor="")
+    agents, cursor = await list_agents(tx, caller, kind="", status="", search="", limit=None, cursor="", now=now)
     while cursor:
-        more, cursor = await list_agents(tx, caller, kind="", status="", search="", limit=None, cursor=cursor)
+        more, cursor = await list_agents(tx, caller, kind="", status="", search="", limit=None, cursor=cursor, now=now)
         agents += more
     return agents
 

@@ -85,7 +85,7 @@ async def read_dashboard(tx: Transaction, caller: Caller, asked: Asked, scenes: 
         uptime_percent=uptime,
         ingest=narrowing.count_ingest(scene, has_logs=question.has_logs),
         logs=None if errors is None else await read_logs(tx, question, scene, sum(errors.values())),
-        agent_figures=narrowing.count_agents(await read_agents(tx, caller)),
+        agent_figures=narrowing.count_agents(await read_agents(tx, caller, now)),
         collector_figures=narrowing.count_collectors(scene.collectors, now),
         machine_figures=count_machines(scene.machines),
         project_count=sum(each not in question.hidden_projects for each in all_ids),

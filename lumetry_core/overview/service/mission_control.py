@@ -1,6 +1,6 @@
 """The snapshot of people on duty (contract workspace 11)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -40,6 +40,8 @@ class MissionControl:
     pipeline: PipelineFigures
     agents: Sequence[Agent]
     agent_total: int
+    open_alerts: Mapping[str, int]
+    """Active alerts of each machine that has any."""
     collectors: Sequence[Collector]
     collector_total: int
     machines: Sequence[Machine]
@@ -58,7 +60,7 @@ async def read_mission_control(tx: Transaction, caller: Caller, asked: Asked, sc
     filters = question.filters
     scene = await scenes.read(tx, caller.organization_id, now)
     work = await read_work(tx, question, scene, now - DAY)
-    all_agents = await read_agents(tx, caller)
+    all_agents = await read_agents(tx, caller, now)
     agents = narrowing.select_agents(all_agents, filters)
     collectors = narrowing.select_collectors(scene, filters, now)
     machines = narrowing.select_machines(scene, filters, question.agent)
@@ -76,6 +78,7 @@ async def read_mission_control(tx: Transaction, caller: Caller, asked: Asked, sc
         pipeline=scene.pipeline,
         agents=agents[:MAX_ITEMS],
         agent_total=len(agents),
+        open_alerts=narrowing.count_open_alerts(scene.machines),
         collectors=collectors[:MAX_ITEMS],
         collector_total=len(collectors),
         machines=machines[:MAX_ITEMS],

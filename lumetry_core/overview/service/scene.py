@@ -11,13 +11,14 @@ from lumetry_core.alerts.service import figures as alert_figures
 from lumetry_core.billing.model import Meter, hour_of
 from lumetry_core.billing.service.pace import read_hours, read_pace
 from lumetry_core.certificates.service.standings import list_standings as list_certificates
-from lumetry_core.collectors.service import list_collectors
+from lumetry_core.collectors.service.administering import list_collectors
 from lumetry_core.containers.model import ContainerState
 from lumetry_core.containers.service.standings import list_standings as list_containers
 from lumetry_core.endpoints.service.standings import list_standings as list_endpoints
 from lumetry_core.external.service.arrivals import count_events
 from lumetry_core.heartbeats.service.arrivals import count_pings
 from lumetry_core.heartbeats.service.standings import list_standings as list_heartbeats
+from lumetry_core.hostagents.service.reading import list_enrolled
 from lumetry_core.incidents.service import figures as incident_figures
 from lumetry_core.logrules.service.definitions import list_rules
 from lumetry_core.metrics.service.hosts import list_hosts, read_last_times, read_newest_values
@@ -115,7 +116,9 @@ async def read_scene(tx: Transaction, organization_id: int, local: LocalHost | N
     hosts = await list_hosts(tx, organization_id)
     dockers = [standing for standing in monitors.containers if standing.runtime_type == DOCKER]
     running = sum(standing.state is ContainerState.RUNNING for standing in dockers)
-    names = {host.host_id for host in hosts} | {collector.hostname for collector in collectors if collector.hostname}
+    agents = await list_enrolled(tx, organization_id)
+    names = {host.host_id for host in hosts} | {agent.host_id for agent in agents}
+    names |= {collector.hostname for collector in collectors if collector.hostname}
     if dockers and local is not None:
         names.add(local.host_id)
     nodes = await find_host_ids(tx, organization_id, names)
@@ -123,6 +126,7 @@ async def read_scene(tx: Transaction, organization_id: int, local: LocalHost | N
     belonging = await read_belonging(tx, organization_id, on_nodes, nodes.values(), has_nodes=bool(nodes))
     seen = Sightings(
         hosts=hosts,
+        agents=agents,
         collectors=collectors,
         local=local if dockers else None,
         containers=ContainerCounts(running, len(dockers)) if dockers else None,

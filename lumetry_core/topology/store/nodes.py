@@ -112,6 +112,24 @@ async def find_host_ids(tx: Transaction, organization_id: int, host_ids: Collect
     return found
 
 
+async def find_named(tx: Transaction, organization_id: int, node_type: NodeType, name: str) -> list[Node]:
+    """The nodes of a type in the graph whose display name is a name, ignoring case."""
+    statement = select(*SHOWN).where(
+        columns.organization_id == organization_id,
+        columns.sort_name == name.casefold()[:SORT_LENGTH],
+        columns.node_type == node_type.value,
+        IS_PRESENT,
+    )
+    found = [to_node(row) for row in await tx.execute(statement.order_by(columns.id))]
+    return [node for node in found if node.display_name.casefold() == name.casefold()]
+
+
+async def find_of_type(tx: Transaction, organization_id: int, node_type: NodeType) -> list[Node]:
+    """The nodes of a type in the graph by name, then number."""
+    statement = select(*SHOWN).where(columns.organization_id == organization_id, columns.node_type == node_type.value, IS_PRESENT)
+    return [to_node(row) for row in await tx.execute(statement.order_by(columns.sort_name, columns.id))]
+
+
 async def find_names(tx: Transaction, organization_id: int, ids: Collection[int]) -> dict[int, str]:
     """The names of nodes by number, retired ones included."""
     found: dict[int, str] = {}

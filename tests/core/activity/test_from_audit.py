@@ -51,6 +51,20 @@ def make(kind: str, action: str, title: str, resource: str, number: str, **chang
             make("agent", "enabled", "Agent enabled: Bot", "agent", "a-1", agent_id="a-1"),
         ),
         (
+            "Agent.Updated",
+            5,
+            {"agentKey": "k-5", "hostname": "web-1", "hostId": "srv-1", "enabled": True},
+            {"agentKey": "k-5", "hostname": "web-1", "hostId": "srv-1", "enabled": False},
+            make("agent", "disabled", "Agent disabled: web-1", "agent", "k-5", agent_id="k-5", machine="srv-1"),
+        ),
+        (
+            "Agent.Updated",
+            5,
+            {"agentKey": "k-5", "hostname": "web-1", "hostId": "srv-1", "enabled": True, "clusterId": None},
+            {"agentKey": "k-5", "hostname": "web-1", "hostId": "srv-1", "enabled": True, "clusterId": 12},
+            make("agent", "changed", "Agent changed: web-1", "agent", "k-5", agent_id="k-5", machine="srv-1"),
+        ),
+        (
             "LogKey.Revoked",
             9,
             {"name": "web", "projectId": "p-1"},

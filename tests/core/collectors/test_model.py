@@ -3,7 +3,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lumetry_core.collectors.config import Config
 from lumetry_core.collectors.model import (
+    ApplyStatus,
     Collector,
     Heartbeat,
     Installation,
@@ -58,6 +60,7 @@ def test_after_heartbeat_takes_over_what_the_instance_tells() -> None:
         dropped_count=2,
         clock_skew_ms=1500,
         config_revision_applied=1,
+        config_apply_status=ApplyStatus.APPLIED,
         last_seen_time=now,
         instance_id="a",
         instance_time=now,
@@ -90,6 +93,19 @@ def test_after_heartbeat_of_alternating_instances_suspects_a_duplicate_until_one
     ]
 
 
+def test_after_heartbeat_of_three_instances_in_turn_suspects_a_duplicate() -> None:
+    """More than two are told apart as well."""
+    assert statuses((0, "a"), (10, "b"), (20, "c"), (30, "a"))[-1] is Status.DUPLICATE_SUSPECTED
+
+
+def test_after_heartbeat_of_endless_restarts_remembers_a_few() -> None:
+    """An instance that is new every time is a restart every time, and memory stays bounded."""
+    collector = ACTIVE
+    for number in range(50):
+        collector = after_heartbeat(collector, beat(str(number)), NOW + timedelta(seconds=number))
+    assert (collector.status, len(collector.recent_instances)) == (Status.ACTIVE, 8)
+
+
 def test_after_heartbeat_of_an_instance_that_returns_late_suspects_nothing() -> None:
     """Beyond three intervals an earlier instance counts as a restart."""
     assert statuses((0, "a"), (30, "b"), (91, "a")) == [Status.ACTIVE] * 3
@@ -101,7 +117,10 @@ def test_after_heartbeat_of_an_instance_that_returns_late_suspects_nothing() -> 
         (ACTIVE, 0, False),
         (replace(ACTIVE, last_seen_time=NOW), 90, True),
         (replace(ACTIVE, last_seen_time=NOW), 90.001, False),
-        (replace(ACTIVE, last_seen_time=NOW, heartbeat_interval_seconds=10), 31, False),
+        (replace(ACTIVE, last_seen_time=NOW, heartbeat_interval_seconds=10, config=Config(10)), 30, True),
+        (replace(ACTIVE, last_seen_time=NOW, heartbeat_interval_seconds=10, config=Config(10)), 31, False),
+        (replace(ACTIVE, last_seen_time=NOW, heartbeat_interval_seconds=10), 31, True),
+        (replace(ACTIVE, last_seen_time=NOW, config=Config(10)), 31, True),
         (replace(ACTIVE, last_seen_time=NOW, status=Status.REVOKED), 0, False),
     ],
 )
@@ -113,4 +132,4 @@ def test_is_online_for_three_intervals(collector: Collector, seconds: float, onl
 @pytest.mark.parametrize(("days", "rotate"), [(89.9, False), (90, True)])
 def test_must_rotate_after_ninety_days(days: float, rotate: bool) -> None:
     """Age of the credential decides, not that of the enrollment."""
-    assert must_rotate(ACTIVE, NOW + timedelta(days=days)) is rotate
+    assert must_rotate(ACTIVE.credential_time, NOW + timedelta(days=days)) is rotate

@@ -6,14 +6,14 @@ from sqlalchemy import select
 from lumetry_core.access.model import User
 from lumetry_core.access.service.organizations import bootstrap
 from lumetry_core.activity.store.items import activity_items
-from lumetry_core.collectors import service
-from lumetry_core.collectors.model import Collector, Heartbeat
+from lumetry_core.collectors.model import Collector
+from lumetry_core.collectors.service import administering, enrolling, presence
 from lumetry_core.collectors.worker import CollectorKeeper
 from lumetry_core.notices.model import NoticeDraft, NoticeKind, NoticeSeverity
-from lumetry_core.runtime.caller import Caller, CredentialKind, system_caller
+from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
-from tests.core.collectors.test_service import INSTALLATION
+from tests.core.collectors.making import INSTALLATION, enrolling_as, make_beat, read_troubles, send
 from tests.core.notices.people import add_person, read_inbox, read_told
 
 
@@ -22,18 +22,15 @@ async def settle(database: Database, clock: FakeClock) -> tuple[User, Collector]
     async with database.write() as tx:
         admin = await bootstrap(tx, clock.now(), "correct horse battery staple")
         assert admin is not None
-        await service.create(tx, system_caller(admin.organization_id), "Pending", clock.now())
-        registered = await service.create(tx, system_caller(admin.organization_id), "Web", clock.now())
-        enrolling = Caller(admin.organization_id, CredentialKind.COLLECTOR_ENROLLMENT, collector_id=registered.collector.id)
-        enrolled = await service.enroll(tx, enrolling, INSTALLATION, clock.now())
+        await administering.create(tx, system_caller(admin.organization_id), "Pending", clock.now())
+        registered = await administering.create(tx, system_caller(admin.organization_id), "Web", clock.now())
+        enrolled = await enrolling.enroll(tx, enrolling_as(registered.collector), INSTALLATION, clock.now())
     await beat(database, enrolled.collector, clock.now())
     return admin, enrolled.collector
 
 
 async def beat(database: Database, collector: Collector, now: datetime) -> None:
-    sent = Heartbeat(str(uuid4()), "1", 0, 0, now, 1, ())
-    async with database.write() as tx:
-        await service.heartbeat(tx, Caller(collector.organization_id, CredentialKind.COLLECTOR, collector_id=collector.id), sent, now)
+    assert await send(database, now, collector, make_beat(now, str(uuid4()))) is not None
 
 
 async def run(keeper: CollectorKeeper, clock: FakeClock, seconds: int) -> None:
@@ -72,11 +69,14 @@ async def test_tick_tells_of_each_outage_once(database: Database, clock: FakeClo
         resource_id=collector.id,
         link="/collectors",
     )
+    assert await read_troubles(database, admin.organization_id) == [("CollectorOffline", "Open")]
     await beat(database, collector, clock.now())
+    assert await read_troubles(database, admin.organization_id) == [("CollectorOffline", "Closed")]
     await run(keepers[1], clock, 95)
     assert [kind for kind, _, _ in await read_told(database, admin.organization_id, admin.id)] == ["collector_offline"] * 2
     assert await read_inbox(database, admin.organization_id, viewer) == []
     assert await read_presence(database) == ["online", "offline", "online", "offline"]
+    assert await read_troubles(database, admin.organization_id) == [("CollectorOffline", "Closed"), ("CollectorOffline", "Open")]
 
 
 async def test_tick_after_a_pause_gives_collectors_time(database: Database, clock: FakeClock) -> None:
@@ -101,8 +101,8 @@ async def test_mark_offline_after_a_heartbeat_changes_nothing(database: Database
     start = clock.now()
     late = clock.advance(minutes=5)
     async with database.read() as tx:
-        [overdue] = await service.find_overdue(tx, admin.organization_id, start - timedelta(minutes=1), late)
+        [overdue] = await presence.find_overdue(tx, admin.organization_id, start - timedelta(minutes=1), late)
     await beat(database, collector, late)
     async with database.write() as tx:
-        await service.tell_offline(tx, admin.organization_id, [overdue], late)
+        await presence.tell_offline(tx, admin.organization_id, [overdue], late)
     assert await read_inbox(database, admin.organization_id, admin.id) == []

@@ -6,10 +6,12 @@ from uuid import UUID
 import pytest
 
 from lumetry_core.access.keys import LogKey, LogKeyAccess
+from lumetry_core.collectors.agent.polling.model import Target
 from lumetry_core.connections.describing import (
     describe_channel,
     describe_integration,
     describe_log_key,
+    describe_metric_source,
     describe_runtime,
     describe_source,
     describe_webhook,
@@ -18,6 +20,8 @@ from lumetry_core.connections.model import Connection, Direction, Health, Resour
 from lumetry_core.containers.places import EngineIdentity, RuntimeFault, RuntimeStatus
 from lumetry_core.external.model import Health as SourceHealth
 from lumetry_core.external.model import ProviderType, Source
+from lumetry_core.metricsources.model import Definition, PollStatus, SourceType, Standing
+from lumetry_core.metricsources.model import Source as MetricSource
 from lumetry_core.notifications.destinations import Channel, ChannelType, TargetKey, TargetKind, Webhook
 from lumetry_core.notifications.dispatch import Dispatch, DispatchStatus
 from lumetry_core.notifications.model import Integration, IntegrationType, LastStatus
@@ -174,6 +178,35 @@ def test_describe_source_by_its_newest_request(known: SourceHealth, status: Stat
         Resource("lumetry", "external_alert_source", "2"),
     )
     assert describe_source(replace(source, is_enabled=False), known).status is Status.DISABLED
+
+
+@pytest.mark.parametrize(
+    ("standing", "status", "health"),
+    [
+        (Standing(), Status.UNKNOWN, Health()),
+        (Standing(NOW, PollStatus.SUCCESS, None, NOW), Status.CONNECTED, Health(NOW)),
+        (
+            Standing(NOW, PollStatus.FAILED, "http://prometheus:9090 refused", MADE, 1),
+            Status.ERROR,
+            Health(MADE, NOW, "••• refused", is_failing=True),
+        ),
+    ],
+)
+def test_describe_metric_source_by_its_newest_poll(standing: Standing, status: Status, health: Health) -> None:
+    """Its newest poll decides; where it leads is not told."""
+    definition = Definition(name="Fleet", type=SourceType.THANOS, target=Target(base_url="http://prometheus:9090"), items=())
+    source = MetricSource(
+        id=3, organization_id=7, definition=definition, sealed=None, standing=standing, epoch=1, create_time=MADE, update_time=CHANGED
+    )
+    described = describe_metric_source(source)
+    assert state(described) == (status, health)
+    assert (described.connector, described.direction, described.resource) == (
+        "thanos",
+        Direction.INBOUND,
+        Resource("lumetry", "metric_source", "3"),
+    )
+    off = replace(source, definition=replace(definition, is_enabled=False))
+    assert describe_metric_source(off).status is Status.DISABLED
 
 
 def test_describe_log_key_by_its_use() -> None:

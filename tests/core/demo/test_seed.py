@@ -8,7 +8,8 @@ from lumetry_core.access.service.authentication import Authenticator
 from lumetry_core.access.service.organizations import bootstrap
 from lumetry_core.collectors.agent.state import Credential, State
 from lumetry_core.collectors.model import Collector, Installation, Status
-from lumetry_core.collectors.service import enroll, list_collectors
+from lumetry_core.collectors.service.administering import list_collectors
+from lumetry_core.collectors.service.enrolling import enroll
 from lumetry_core.demo.seed import collector_folder, seed, token_file
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock

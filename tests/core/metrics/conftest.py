@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from lumetry_core.metrics.model import AcceptedBatch, Lease
+from lumetry_core.metrics.senders import Senders, mark_caller
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.ingestion import ingest_points
@@ -25,7 +26,8 @@ def send(appender: Appender, clock: Clock) -> Send:
     """Sends one batch of points."""
 
     async def run(*points: Given, caller: Caller | None = None) -> AcceptedBatch:
-        return await ingest_points(appender.append, clock, caller or make_caller(), make_points(points, clock.now()))
+        by = caller or make_caller()
+        return await ingest_points(appender.append, clock, by, make_points(points, clock.now()), marking=mark_caller(by, Senders()))
 
     return run
 

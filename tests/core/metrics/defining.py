@@ -12,6 +12,7 @@ from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.dictionary import SeriesDictionary
 from lumetry_core.metrics.draft import MetricDraft
 from lumetry_core.metrics.model import MetricInfo
+from lumetry_core.metrics.senders import PLAIN
 from lumetry_core.metrics.service import definitions, inbox
 from lumetry_core.metrics.service.append import Submission, append_group
 from lumetry_core.metrics.service.catalog import find_metrics
@@ -90,7 +91,7 @@ class Process:
             np.array([value]),
             np.array([1], np.int64),
         )
-        submission = Submission(make_caller(), self.dictionary.resolution(ORGANIZATION, None), columns)
+        submission = Submission(make_caller(), self.dictionary.resolution(ORGANIZATION, PLAIN), columns)
         async with self.database.write() as tx:
             count = await inbox.ensure_partitions(tx)
             _, learnt = await append_group(tx, self.registry, SETTINGS, count, [submission], self.clock.now())

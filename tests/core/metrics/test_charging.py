@@ -10,7 +10,9 @@ import pytest
 from lumetry.metrics.v1 import ingestion_service_pb2, ingestion_service_pb2_grpc
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.metrics.service.senders import SenderBook
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission, RateClass
+from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.interceptors import Origin, RateState
 from lumetry_core.runtime.server import build_server, read_accesses
@@ -50,8 +52,13 @@ def purse() -> Purse:
 
 
 @pytest.fixture
-async def stub(clock: FakeClock, appender: Appender, purse: Purse) -> AsyncIterator[Any]:
-    services = {SERVICE: (ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server, IngestionServicer(appender, clock))}
+async def stub(database: Database, clock: FakeClock, appender: Appender, purse: Purse) -> AsyncIterator[Any]:
+    services = {
+        SERVICE: (
+            ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server,
+            IngestionServicer(appender, SenderBook(database, clock), clock),
+        )
+    }
     server = build_server("127.0.0.1:0", services, read_accesses(services), authenticate, reflect=False, limiter=purse)
     await server.server.start()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{server.port}") as channel:

@@ -1,6 +1,6 @@
 import pytest
 
-from lumetry_core.metrics.definition import define, identity_of, pack_labels, under_collector, unpack_labels
+from lumetry_core.metrics.definition import define, identity_of, pack_labels, unpack_labels
 
 
 def test_define_sorts_labels_and_drops_empty_ones() -> None:
@@ -45,12 +45,6 @@ def test_define_checks_labels(labels: list[tuple[str, str]], fields: list[str]) 
 def test_define_checks_namespace_and_source() -> None:
     """Both have at most 128 characters."""
     assert [field for field, _ in define("a", [], "n" * 129, "s" * 129).faults] == ["namespace", "source"]
-
-
-def test_under_collector_sets_its_label() -> None:
-    """The credential's collector replaces a sent value."""
-    defined = under_collector(define("a", [("collector.id", "forged"), ("z", "1")], "", ""), "c-1")
-    assert unpack_labels(defined.labels) == {"collector.id": "c-1", "z": "1"}
 
 
 def test_identity_tells_series_apart() -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from lumetry_core.metrics.definition import Definition, define, unpack_labels
 from lumetry_core.metrics.dictionary import Dictionaries, UnreadDefinition
+from lumetry_core.metrics.senders import PLAIN, Marking
 from lumetry_core.runtime.errors import LumetryError, Reason
 
 ONE, OTHER = b"1" * 16, b"2" * 16
@@ -42,10 +43,11 @@ def test_update_forgets_what_was_unused_longest() -> None:
         dictionaries.update(ONE, [])
 
 
-def test_resolution_belongs_to_organization_and_collector() -> None:
+def test_resolution_belongs_to_organization_and_marking() -> None:
     """The same numbers stand for different series under different callers."""
     dictionary = Dictionaries().update(ONE, make_definitions((0, "a")))
-    plain, collector = dictionary.resolution(7, None), dictionary.resolution(7, "c-1")
+    marking = Marking((("collector.id", "c-1"),))
+    plain, collector = dictionary.resolution(7, PLAIN), dictionary.resolution(7, marking)
     plain.ids[0] = 42
-    assert (dictionary.resolution(7, None).ids.tolist()[:1], collector.ids.tolist()[:1]) == ([42], [0])
+    assert (dictionary.resolution(7, PLAIN).ids.tolist()[:1], collector.ids.tolist()[:1]) == ([42], [0])
     assert unpack_labels(collector.definition(0).labels) == {"collector.id": "c-1"}

@@ -6,6 +6,7 @@ import pytest
 from lumetry_core.metrics.columns import Columns
 from lumetry_core.metrics.definition import define
 from lumetry_core.metrics.dictionary import SeriesDictionary
+from lumetry_core.metrics.senders import PLAIN
 from lumetry_core.metrics.service.append import Submission
 from lumetry_core.metrics.service.appender import Appender
 from lumetry_core.metrics.service.catalog import list_metrics
@@ -139,7 +140,7 @@ async def test_query_refuses_more_than_fifty_thousand_elements(database: Databas
         np.ones(count),
         np.array([10_000] * 5 + [1], np.int64),
     )
-    await appender.append(Submission(make_caller(), dictionary.resolution(7, None), columns))
+    await appender.append(Submission(make_caller(), dictionary.resolution(7, PLAIN), columns))
     assert len((await query(database, clock, seconds=(-49_999, 0))).values) == 50_000
     assert len((await query(database, clock, seconds=(-50_000, 0), step=2)).values) == 25_001
     with pytest.raises(LumetryError) as caught:

@@ -19,6 +19,7 @@ from lumetry_core.metrics.rpc.catalog import MetricServicer
 from lumetry_core.metrics.rpc.ingestion import IngestionServicer
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.appender import Appender
+from lumetry_core.metrics.service.senders import SenderBook
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import to_ms
 from lumetry_core.runtime.database import Database
@@ -41,7 +42,10 @@ async def authenticate(origin: Origin) -> Caller:
 @pytest.fixture
 async def channel(database: Database, clock: FakeClock, appender: Appender) -> AsyncIterator[grpc.aio.Channel]:
     services = {
-        SERVICES[0]: (ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server, IngestionServicer(appender, clock)),
+        SERVICES[0]: (
+            ingestion_service_pb2_grpc.add_IngestionServiceServicer_to_server,
+            IngestionServicer(appender, SenderBook(database, clock), clock),
+        ),
         SERVICES[1]: (metric_service_pb2_grpc.add_MetricServiceServicer_to_server, MetricServicer(database, clock)),
     }
     server = build_server("127.0.0.1:0", services, read_accesses(services), authenticate, reflect=False)

@@ -30,7 +30,7 @@ async def test_faults_of_cases_are_those_of_the_core(database: Database, clock: 
     """Each refused body is refused by the real verb with the very faults, in their order."""
     integrations = refused("post-api-alerting-integrations", "CreateIntegration")
     profiles = refused("post-api-alerting-profiles", "CreateAlertingProfile")
-    assert (len(integrations), len(profiles)) == (5, 3)
+    assert (len(integrations), len(profiles)) == (6, 3)
     async with database.write() as tx:
         for place in range(4):
             made = await create_integration(tx, CALLER, draft(name=f"I{place}"), RULES, clock.now())

@@ -93,8 +93,8 @@ OWN = "is set by the sender alone"
         ({"secret": "x" * 4097}, [("secret", "must have at most 4096 characters")]),
         ({"secret": "\0"}, [("secret", "must not contain the character NUL")]),
         (
-            {"collector_id": "d97e2b99-81bd-43aa-823d-dc5f78cd5429"},
-            [("collectorId", "must be null: delivery through a collector is not supported yet")],
+            {"type": "Slack", "collector_id": "d97e2b99-81bd-43aa-823d-dc5f78cd5429"},
+            [("collectorId", "must be null: collectors deliver a Webhook only")],
         ),
         (
             {"name": "", "type": "?", "endpoint_url": "x", "headers": {"Host": "a"}, "secret": "\0"},

@@ -7,10 +7,12 @@ from typing import Any
 from lumetry_core.activity.model import Draft, Resource
 from lumetry_core.activity.model import Severity as ItemSeverity
 from lumetry_core.activity.service import record
+from lumetry_core.agents.service.imaging import show_host_agent
 from lumetry_core.alerts.model import Alert, AlertState, SourceKind
 from lumetry_core.alerts.store.alerts import insert_alerts
 from lumetry_core.heartbeats.model import Status
 from lumetry_core.heartbeats.store.heartbeats import heartbeats
+from lumetry_core.hostagents.model import HostAgent
 from lumetry_core.incidents.model import Incident, IncidentState
 from lumetry_core.incidents.store.incidents import insert_incidents
 from lumetry_core.metrics.hosts import Host
@@ -28,6 +30,7 @@ from lumetry_core.runtime.database import Database
 from lumetry_core.topology.draft import NodeDraft
 from lumetry_core.topology.service.editing import create_node
 from tests.conftest import FakeClock
+from tests.core.hostagents.making import enroll, installation, offer, send
 
 ANN = Caller(organization_id=7, kind=CredentialKind.INTERACTIVE, user_id=3, user_name="ann", permissions=frozenset(Permission))
 
@@ -88,6 +91,17 @@ class World:
     async def host(self, host_id: str, name: str, organization_id: int = 7) -> None:
         async with self.database.write() as tx:
             await insert_hosts(tx, organization_id, [Host(host_id, name, "linux", "x86_64", "", self.clock.now())])
+
+    async def host_agent(self, number: int) -> HostAgent:
+        now = self.clock.now()
+        made = await offer(self.database, now)
+        agent = (await enroll(self.database, now, made.profile.id, installation(number))).agent
+        async with self.database.write() as tx:
+            await show_host_agent(tx, agent, now)
+        return agent
+
+    async def beat(self, agent: HostAgent) -> None:
+        await send(self.database, self.clock.now(), [agent])
 
     async def project(self, name: str, caller: Caller = ANN, **fields: str) -> Project:
         async with self.database.write() as tx:

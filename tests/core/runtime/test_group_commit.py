@@ -60,6 +60,18 @@ async def test_append_of_waiting_submissions_shares_a_commit(build: Callable[...
     assert recorder.groups == [["a", "bb", "ccc"]]
 
 
+async def test_append_soon_after_a_commit_waits_for_others(database: Database, clock: FakeClock) -> None:
+    """Commits that are kept apart serve the first submission at once and those that follow together."""
+    recorder = Recorder()
+    commits: GroupCommit[str, int] = GroupCommit(database, clock, recorder.store, len, Limits(group=100, waiting=100), gather_seconds=0.2)
+    async with running(commits):
+        assert await commits.append("a") == 1
+        first = asyncio.create_task(commits.append("bb"))
+        await asyncio.sleep(0)
+        assert await asyncio.gather(first, commits.append("ccc")) == [2, 3]
+    assert recorder.groups == [["a"], ["bb", "ccc"]]
+
+
 async def test_append_beyond_a_group_takes_several_commits(build: Callable[..., GroupCommit[str, int]]) -> None:
     """A group holds no more than its limit, unless one submission alone is larger."""
     recorder = Recorder()

@@ -15,6 +15,8 @@ CODES = {
     Reason.INTERACTIVE_ONLY: (403, "forbidden"),
     Reason.STEP_UP_REQUIRED: (403, "forbidden"),
     Reason.HTTPS_REQUIRED: (403, "https_required"),
+    Reason.AGENT_DISABLED: (403, "forbidden"),
+    Reason.RELAY_REQUIRED: (403, "forbidden"),
     Reason.NOT_FOUND: (404, "not_found"),
     Reason.ROUTE_NOT_FOUND: (404, "not_found"),
     Reason.METHOD_NOT_ALLOWED: (405, "method_not_allowed"),

@@ -11,6 +11,7 @@ from lumetry.alerts.v1 import alert_pb2
 from lumetry.incidents.v1 import event_service_pb2 as pb
 from lumetry_core.runtime.errors import LumetryError, Reason
 from lumetry_core.runtime.failures import CODE_OF, to_status
+from lumetry_core.runtime.interceptors import STARTED
 
 HEADERS = {"Authorization": "Bearer lmt_1"}
 
@@ -52,7 +53,7 @@ async def test_reset_on_unknown_last_id(client: Any, core: Any) -> None:
     """What cannot be an event id is an unknown one: the client loads its lists again."""
 
     async def watch(_request: Any, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata(STARTED)
         for event in ():
             yield event
 
@@ -80,7 +81,7 @@ async def test_disconnect_when_core_ends(client: Any, core: Any, reason: Reason)
     """A client that fell behind, or whose core went away, is disconnected and comes back with its last id."""
 
     async def watch(_request: Any, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata(STARTED)
         await abort(context, LumetryError(reason, "x"))
         yield system_alert(1)
 
@@ -97,6 +98,13 @@ async def test_refuse_before_the_stream_begins(client: Any, core: Any, reason: R
         assert (response.status, response.headers["Content-Type"]) == (status, "application/problem+json")
 
 
+async def test_refuse_while_the_stream_begins(client: Any, core: Any) -> None:
+    """Who lost its right just now gets a problem document as well, and no stream that ends at once."""
+    core.answers["WatchEvents"] = LumetryError(Reason.UNAUTHENTICATED, "gone")
+    async with client.get("/api/stream", headers=HEADERS) as response:
+        assert (response.status, response.headers["Content-Type"]) == (401, "application/problem+json")
+
+
 async def test_refuse_unknown_topics(client: Any) -> None:
     """An unknown topic is a fault of the query."""
     async with client.get("/api/stream?topics=alerts,x", headers=HEADERS) as response:
@@ -109,11 +117,11 @@ async def test_refuse_unknown_topics(client: Any) -> None:
 
 async def test_keep_alive_while_nothing_happens(client: Any, core: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is broken by a comment, without losing what comes next."""
-    monkeypatch.setattr("gateway.contracts.lumetry.stream.KEEP_ALIVE_SECONDS", 0.01)
+    monkeypatch.setattr("gateway.transcode.relaying.KEEP_ALIVE_SECONDS", 0.01)
     heard = asyncio.Event()
 
     async def watch(_request: Any, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata(STARTED)
         await heard.wait()
         yield system_alert(1)
 
@@ -132,7 +140,7 @@ async def test_end_streams_when_gateway_closes(core: Any) -> None:
     from gateway.config import Config  # noqa: PLC0415
 
     async def watch(_request: Any, context: Any) -> AsyncIterator[pb.WatchEventsResponse]:
-        await context.send_initial_metadata(())
+        await context.send_initial_metadata(STARTED)
         await asyncio.Event().wait()
         yield system_alert(1)
 

@@ -123,6 +123,13 @@ def test_build_metadata_of_request() -> None:
     )
 
 
+def test_build_metadata_names_relay() -> None:
+    """The collector that relays a request is named; what is no UUID is left out."""
+    relay = "D97E2B99-81bd-43aa-823d-dc5f78cd5429"
+    assert build_metadata({"X-Lumetry-Relay": relay}, "r-1", None, "lumetry", "")[-1] == ("x-lumetry-relay", relay.lower())
+    assert build_metadata({"X-Lumetry-Relay": f"{relay} "}, "r-1", None, "lumetry", "") == build_metadata({}, "r-1", None, "lumetry", "")
+
+
 def test_build_metadata_of_bare_request() -> None:
     """What is absent stays absent."""
     assert build_metadata({}, "r-1", None, "lumetry", "") == (("x-request-id", "r-1"), ("x-lumetry-family", "lumetry"))

@@ -62,7 +62,8 @@ async def test_authenticate_an_api_token(database: Database, admin: User, clock:
 
 
 @pytest.mark.parametrize(
-    "secret", [None, "", "nonsense", "0" * 48, "lmt_" + "0" * 48, "lmtc_" + "0" * 48, "lmte_" + "0" * 48, "lmts_" + "0" * 48]
+    "secret",
+    [None, "", "nonsense", "0" * 48, "lmt_" + "0" * 48, "lmtc_" + "0" * 48, "lmte_" + "0" * 48, "lmts_" + "0" * 48, "lmta_" + "0" * 48],
 )
 async def test_authenticate_unknown_secrets(database: Database, admin: User, clock: Clock, origin_of: Callable, secret: str | None) -> None:
     """Missing, malformed and unknown secrets fail alike."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.agents.draft import Draft
 from lumetry_core.agents.model import Agent, Status
@@ -29,7 +30,8 @@ async def create(database: Database, clock: FakeClock, caller: Caller = ANN, **f
 
 async def update(database: Database, clock: FakeClock, id_or_slug: str, caller: Caller = ANN, **fields: Any) -> Agent:
     async with database.write() as tx:
-        return await writing.update(tx, caller, id_or_slug, Draft(**fields), set(fields), clock.advance(milliseconds=1))
+        now = clock.advance(milliseconds=1)
+        return await writing.update(tx, caller, id_or_slug, Draft(**fields), set(fields), OrganizationSettings(), now)
 
 
 async def delete(database: Database, clock: FakeClock, id_or_slug: str, caller: Caller = ANN) -> Agent:
@@ -38,7 +40,7 @@ async def delete(database: Database, clock: FakeClock, id_or_slug: str, caller: 
 
 
 async def listed(database: Database, caller: Caller = ANN, **wanted: Any) -> tuple[list[str], str]:
-    asked = {"kind": "", "status": "", "search": "", "limit": None, "cursor": ""} | wanted
+    asked = {"kind": "", "status": "", "search": "", "limit": None, "cursor": "", "now": FakeClock().now()} | wanted
     async with database.read() as tx:
         agents, cursor = await reading.list_agents(tx, caller, **asked)
     return [agent.slug for agent in agents], cursor

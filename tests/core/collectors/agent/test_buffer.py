@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from lumetry_core.collectors.agent.buffer import FRAME_BYTES, DiskBuffer, build_frame, read_frames
+from lumetry_core.collectors.agent.buffer import DiskBuffer
+from lumetry_core.collectors.agent.frames import FRAME_BYTES, Record, build_frame, read_frames
 
 
 def take_all(buffer: DiskBuffer, *, max_points: int = 10_000, max_bytes: int = 10_000) -> list[bytes]:
@@ -230,4 +231,57 @@ def test_read_frames_stops_at_the_first_bad_one() -> None:
     """A record that is damaged ends what can be trusted."""
     good, bad = build_frame(b"good", 1), bytearray(build_frame(b"evil", 1))
     bad[4] ^= 1
-    assert list(read_frames(good + bytes(bad) + good, 0)) == [(1, b"good")]
+    assert list(read_frames(good + bytes(bad) + good, 0)) == [(Record(b"good", 1), len(good))]
+
+
+def test_records_keep_their_notes(tmp_path: Path) -> None:
+    """What the caller wrote on a record comes back with it, also in another process, and counts neither as payload nor as points."""
+    buffer = DiskBuffer(tmp_path)
+    buffer.append(b"one", 2, b"note")
+    buffer.append(b"two", 3)
+    buffer.close()
+    again = DiskBuffer(tmp_path)
+    chunk = again.peek(100, 100)
+    again.close()
+    assert chunk is not None
+    assert chunk.records == (Record(b"one", 2, b"note"), Record(b"two", 3))
+    assert (chunk.payload, chunk.point_count) == (b"onetwo", 5)
+
+
+def test_resize_drops_the_oldest_at_once(tmp_path: Path) -> None:
+    """A smaller cap holds from the moment it is set, a larger one lets more in."""
+    frame = FRAME_BYTES + 8
+    buffer = DiskBuffer(tmp_path, cap_bytes=80 * frame)
+    for number in range(80):
+        fill(buffer, b"%08d" % number)
+    buffer.resize(40 * frame)
+    assert buffer.size_bytes <= 40 * frame
+    assert buffer.dropped_points + buffer.pending_points == 160
+    buffer.resize(80 * frame)
+    for number in range(80, 120):
+        fill(buffer, b"%08d" % number)
+    assert buffer.dropped_points + buffer.pending_points == 240
+    kept = b"".join(take_all(buffer))
+    assert kept == b"".join(b"%08d" % number for number in range(120 - len(kept) // 8, 120))
+    assert len(kept) // 8 >= 70
+    buffer.close()
+
+
+def test_reopening_reads_only_what_the_cursor_does_not_know(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full buffer opens at once: after kill -9 only the segment that was being written is read through."""
+    buffer = DiskBuffer(tmp_path, segment_bytes=2 * (FRAME_BYTES + 3))
+    fill(buffer, b"one", b"two", b"six", b"ten", b"end")
+    # no close: the process is killed
+    read: list[str] = []
+    original = Path.read_bytes
+
+    def note(path: Path) -> bytes:
+        read.append(path.name)
+        return original(path)
+
+    monkeypatch.setattr(Path, "read_bytes", note)
+    again = DiskBuffer(tmp_path)
+    assert (again.pending_points, take_all(again)) == (10, [b"onetwo", b"sixten", b"end"])
+    assert [name for name in read if name.endswith(".segment")] == ["0000000000000003.segment"]
+    again.close()
+    buffer.close()

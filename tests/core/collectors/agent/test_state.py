@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from lumetry_core.collectors.agent.state import Credential, State, StateError
+from lumetry_core.collectors.agent.state import AppliedConfig, Credential, Mode, State, StateError
+from lumetry_core.collectors.agent.timing import Anchor
+from lumetry_core.collectors.agent.wanted import Relay, Wanted
 
 CREDENTIAL = Credential("collector", "lmtc_secret", 30, "digest")
 
@@ -47,3 +49,27 @@ def test_state_in_an_unusable_place_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StateError, match="file cannot be used: "):
         State(tmp_path / "file")
+
+
+def test_load_credential_reads_files_of_earlier_versions(tmp_path: Path) -> None:
+    """What an update finds on disk stays valid: a collector's, with one secret."""
+    content = b'{"collector_id":"collector","secret":"lmtc_secret","heartbeat_interval_seconds":30,"token_digest":"digest"}'
+    (tmp_path / "credential.json").write_bytes(content)
+    state = State(tmp_path)
+    assert state.load_credential() == CREDENTIAL
+    assert CREDENTIAL.mode is Mode.COLLECTOR
+    state.close()
+
+
+def test_config_and_anchor_survive_their_process(tmp_path: Path) -> None:
+    """What was applied last and the clock's anchor are there in the next run; damaged ones count as absent."""
+    config = AppliedConfig(4, Wanted(heartbeat_interval_seconds=20, relay=Relay(enabled=True, port=5000)), "collector")
+    anchor = Anchor("boot", 1, 2, 3)
+    state = State(tmp_path)
+    assert (state.load_config(), state.load_anchor()) == (None, None)
+    state.save_config(config)
+    state.save_anchor(anchor)
+    assert (state.load_config(), state.load_anchor()) == (config, anchor)
+    (tmp_path / "config.json").write_bytes(b"[]")
+    assert state.load_config() is None
+    state.close()

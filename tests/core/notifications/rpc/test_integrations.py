@@ -7,6 +7,7 @@ from grpc_status import rpc_status
 
 from lumetry.notifications.v1 import integration_service_pb2 as pb
 from lumetry.notifications.v1.integration_service_pb2_grpc import IntegrationServiceStub, add_IntegrationServiceServicer_to_server
+from lumetry_core.notifications.collector_tester import CollectorTester
 from lumetry_core.notifications.rpc.integrations import IntegrationServicer
 from lumetry_core.notifications.sender import Sender
 from lumetry_core.runtime.addresses import PRIVATE_TOO
@@ -15,6 +16,7 @@ from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.interceptors import Origin
 from lumetry_core.runtime.outbound import OutboundClient
+from lumetry_core.runtime.queue import Wakeups
 from lumetry_core.runtime.server import build_server, read_accesses
 from lumetry_core.runtime.timestamps import encode_time
 from tests.core.notifications.integrating import LAB_RULES, VAULT, always, receiving
@@ -30,10 +32,11 @@ async def authenticate(origin: Origin) -> Caller:
 
 
 @pytest.fixture
-async def stub(database: Database, clock: Clock) -> AsyncIterator[IntegrationServiceStub]:
+async def stub(database: Database, clock: Clock, wakeups: Wakeups) -> AsyncIterator[IntegrationServiceStub]:
     """A client of a running server."""
     client = OutboundClient(PRIVATE_TOO, total_seconds=5)
-    servicer = IntegrationServicer(database, clock, LAB_RULES, Sender(client, VAULT))
+    tester = CollectorTester(database, clock, wakeups, patience_seconds=0.3)
+    servicer = IntegrationServicer(database, clock, LAB_RULES, Sender(client, VAULT), tester)
     services = {SERVICE: (add_IntegrationServiceServicer_to_server, servicer)}
     built = build_server("127.0.0.1:0", services, read_accesses([SERVICE]), authenticate, reflect=False)
     await built.server.start()

@@ -11,10 +11,11 @@ from lumetry_core.billing.model import Meter, Usage
 from lumetry_core.billing.service.metering import count, write_counted
 from lumetry_core.heartbeats.model import Status
 from lumetry_core.incidents.model import IncidentState
-from lumetry_core.overview.figures import AlertFigures, IncidentFigures, IngestFigures, MachineFigures, SeverityCounts
+from lumetry_core.overview.figures import AlertFigures, FleetFigures, IncidentFigures, IngestFigures, MachineFigures, SeverityCounts
 from lumetry_core.overview.filters import Asked, Filters
 from lumetry_core.overview.narrowing import MonitorFigures
 from lumetry_core.overview.resources import ResourceDraft
+from lumetry_core.overview.rpc.encoding import encode_agent
 from lumetry_core.overview.service import scene
 from lumetry_core.overview.service.mission_control import read_mission_control
 from lumetry_core.overview.service.resources import replace_resources
@@ -137,6 +138,38 @@ async def test_machines_whose_usual_metrics_are_silent_are_known(world: World, m
     found = await world.mission_control()
     shown = [(machine.id, machine.status, machine.last_seen_time, machine.cpu_percent) for machine in found.machines]
     assert shown == [("h-2", "healthy", seen, None), ("h-1", "healthy", named, None)]
+
+
+async def test_machines_of_host_agents(world: World) -> None:
+    """A machine is critical when its agent is offline; the agent's item counts its alerts and tells how it came."""
+    silent, heard = [await world.host_agent(number) for number in (1, 2)]
+    world.clock.advance(minutes=6)
+    await world.beat(heard)
+    await world.alert("cpu", dimension_key="host.id=srv-2", metric_key="host.cpu.percent")
+    found = await world.mission_control()
+    machines = [(each.id, each.name, each.os, each.arch, each.agent_id, each.node_id, each.status) for each in found.machines]
+    assert machines == [
+        ("srv-1", "web-1", "linux", "x86_64", silent.key, silent.node_id, "critical"),
+        ("srv-2", "web-2", "linux", "x86_64", heard.key, heard.node_id, "warning"),
+    ]
+    assert found.machine_figures == MachineFigures(total=2, warning=1, critical=1)
+    assert [found.machines[0].last_seen_time, found.machines[1].last_seen_time] == [None, world.clock.now()]
+    default = ("lumetry", "online", None)
+    assert [(agent.slug, agent.status, agent.machine) for agent in found.agents] == [
+        ("web-1", "offline", "srv-1"),
+        default,
+        ("web-2", "online", "srv-2"),
+    ]
+    assert (found.agent_figures, dict(found.open_alerts)) == (FleetFigures(total=3, online=2, offline=1), {"srv-2": 1})
+    items = [encode_agent(agent, found.open_alerts.get(agent.machine or "", 0)) for agent in found.agents]
+    told = [(item.kind, item.version, item.transport, item.queue_depth, item.open_alerts) for item in items]
+    assert told == [("host", "1.0", "", 0, 0), ("automation", "", "", 0, 0), ("host", "1.0", "direct", 3, 1)]
+    assert [item.HasField("queue_depth") for item in items] == [False, False, True]
+    by_agent = await world.mission_control(agent="web-2")
+    assert ([each.id for each in by_agent.machines], [each.id for each in by_agent.agents]) == (["srv-2"], [heard.key])
+    by_machine = await world.mission_control(machine="SRV-1")
+    assert [each.id for each in by_machine.agents] == [silent.key]
+    assert titles(by_machine) == ["Agent enrolled: web-1"]
 
 
 async def test_the_kind_narrows_the_feed_alone(world: World) -> None:

@@ -139,6 +139,10 @@ class _CredentialKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Creden
     """`ll_` key that pushes, and with full access reads, the logs of a project. Permissions apply to it."""
     CREDENTIAL_KIND_WORKSPACE_KEY: _CredentialKind.ValueType  # 7
     """`alm_live_` or `alm_test_` key of a user, narrowed by scopes. Permissions apply to it."""
+    CREDENTIAL_KIND_AGENT: _CredentialKind.ValueType  # 8
+    """`lmta_` credential of an enrolled host agent."""
+    CREDENTIAL_KIND_AGENT_ENROLLMENT: _CredentialKind.ValueType  # 9
+    """`lmtae_` token of an enrollment profile, which enrolls host agents."""
 
 class CredentialKind(_CredentialKind, metaclass=_CredentialKindEnumTypeWrapper):
     """What kind of secret a caller presented. Kinds are bound to the RPCs that name them."""
@@ -159,6 +163,10 @@ CREDENTIAL_KIND_LOG_KEY: CredentialKind.ValueType  # 6
 """`ll_` key that pushes, and with full access reads, the logs of a project. Permissions apply to it."""
 CREDENTIAL_KIND_WORKSPACE_KEY: CredentialKind.ValueType  # 7
 """`alm_live_` or `alm_test_` key of a user, narrowed by scopes. Permissions apply to it."""
+CREDENTIAL_KIND_AGENT: CredentialKind.ValueType  # 8
+"""`lmta_` credential of an enrolled host agent."""
+CREDENTIAL_KIND_AGENT_ENROLLMENT: CredentialKind.ValueType  # 9
+"""`lmtae_` token of an enrollment profile, which enrolls host agents."""
 Global___CredentialKind: _TypeAlias = CredentialKind  # noqa: Y015
 
 @_typing.final

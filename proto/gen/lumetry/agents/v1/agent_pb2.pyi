@@ -30,6 +30,8 @@ class _AgentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentKind.V
     """Never answered."""
     AGENT_KIND_AUTOMATION: _AgentKind.ValueType  # 1
     """An identity that was made here."""
+    AGENT_KIND_HOST: _AgentKind.ValueType  # 2
+    """The image of a host agent."""
 
 class AgentKind(_AgentKind, metaclass=_AgentKindEnumTypeWrapper):
     """What an agent is."""
@@ -38,6 +40,8 @@ AGENT_KIND_UNSPECIFIED: AgentKind.ValueType  # 0
 """Never answered."""
 AGENT_KIND_AUTOMATION: AgentKind.ValueType  # 1
 """An identity that was made here."""
+AGENT_KIND_HOST: AgentKind.ValueType  # 2
+"""The image of a host agent."""
 Global___AgentKind: _TypeAlias = AgentKind  # noqa: Y015
 
 class _AgentStatus:
@@ -49,9 +53,11 @@ class _AgentStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_AgentStat
     AGENT_STATUS_UNSPECIFIED: _AgentStatus.ValueType  # 0
     """Never answered."""
     AGENT_STATUS_ONLINE: _AgentStatus.ValueType  # 1
-    """It is active."""
+    """It is active, and a host agent is heard of."""
     AGENT_STATUS_DISABLED: _AgentStatus.ValueType  # 2
-    """Nobody can act as it."""
+    """Nobody can act as it; a host agent collects nothing."""
+    AGENT_STATUS_OFFLINE: _AgentStatus.ValueType  # 3
+    """A host agent was not heard of for five minutes."""
 
 class AgentStatus(_AgentStatus, metaclass=_AgentStatusEnumTypeWrapper):
     """How an agent is."""
@@ -59,9 +65,11 @@ class AgentStatus(_AgentStatus, metaclass=_AgentStatusEnumTypeWrapper):
 AGENT_STATUS_UNSPECIFIED: AgentStatus.ValueType  # 0
 """Never answered."""
 AGENT_STATUS_ONLINE: AgentStatus.ValueType  # 1
-"""It is active."""
+"""It is active, and a host agent is heard of."""
 AGENT_STATUS_DISABLED: AgentStatus.ValueType  # 2
-"""Nobody can act as it."""
+"""Nobody can act as it; a host agent collects nothing."""
+AGENT_STATUS_OFFLINE: AgentStatus.ValueType  # 3
+"""A host agent was not heard of for five minutes."""
 Global___AgentStatus: _TypeAlias = AgentStatus  # noqa: Y015
 
 @_typing.final
@@ -90,6 +98,8 @@ class Agent(_message.Message):
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    MACHINE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     organization_id: _builtins.int
@@ -118,6 +128,10 @@ class Agent(_message.Message):
     """True: the agent as which the product itself writes."""
     status: Global___AgentStatus.ValueType
     """How it is."""
+    machine: _builtins.str
+    """Host id of a host agent; absent for automations."""
+    version: _builtins.str
+    """Of a host agent's program; absent for automations."""
     @_builtins.property
     def allowed_tools(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Scopes that callers may use when they act as it; empty: all that the caller has."""
@@ -132,7 +146,7 @@ class Agent(_message.Message):
 
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
-        """When it last wrote a message; absent: never."""
+        """When it last wrote a message, or the newest heartbeat of a host agent; absent: never."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -165,27 +179,37 @@ class Agent(_message.Message):
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        machine: _builtins.str | None = ...,
+        version: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_avatar", b"_avatar", "_description", b"_description", "_model", b"_model", "_system_prompt", b"_system_prompt", "avatar", b"avatar", "create_time", b"create_time", "description", b"description", "last_seen_time", b"last_seen_time", "model", b"model", "system_prompt", b"system_prompt", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_avatar", b"_avatar", "_description", b"_description", "_machine", b"_machine", "_model", b"_model", "_system_prompt", b"_system_prompt", "_version", b"_version", "avatar", b"avatar", "create_time", b"create_time", "description", b"description", "last_seen_time", b"last_seen_time", "machine", b"machine", "model", b"model", "system_prompt", b"system_prompt", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_avatar", b"_avatar", "_description", b"_description", "_model", b"_model", "_system_prompt", b"_system_prompt", "allowed_connectors", b"allowed_connectors", "allowed_peers", b"allowed_peers", "allowed_tools", b"allowed_tools", "avatar", b"avatar", "create_time", b"create_time", "description", b"description", "id", b"id", "is_active", b"is_active", "is_default", b"is_default", "kind", b"kind", "last_seen_time", b"last_seen_time", "metadata_json", b"metadata_json", "model", b"model", "name", b"name", "organization_id", b"organization_id", "settings_json", b"settings_json", "slug", b"slug", "status", b"status", "system_prompt", b"system_prompt", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_avatar", b"_avatar", "_description", b"_description", "_machine", b"_machine", "_model", b"_model", "_system_prompt", b"_system_prompt", "_version", b"_version", "allowed_connectors", b"allowed_connectors", "allowed_peers", b"allowed_peers", "allowed_tools", b"allowed_tools", "avatar", b"avatar", "create_time", b"create_time", "description", b"description", "id", b"id", "is_active", b"is_active", "is_default", b"is_default", "kind", b"kind", "last_seen_time", b"last_seen_time", "machine", b"machine", "metadata_json", b"metadata_json", "model", b"model", "name", b"name", "organization_id", b"organization_id", "settings_json", b"settings_json", "slug", b"slug", "status", b"status", "system_prompt", b"system_prompt", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__avatar: _TypeAlias = _typing.Literal["avatar"]  # noqa: Y015
     _WhichOneofArgType__avatar: _TypeAlias = _typing.Literal["_avatar", b"_avatar"]  # noqa: Y015
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
+    _WhichOneofReturnType__machine: _TypeAlias = _typing.Literal["machine"]  # noqa: Y015
+    _WhichOneofArgType__machine: _TypeAlias = _typing.Literal["_machine", b"_machine"]  # noqa: Y015
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
     _WhichOneofReturnType__system_prompt: _TypeAlias = _typing.Literal["system_prompt"]  # noqa: Y015
     _WhichOneofArgType__system_prompt: _TypeAlias = _typing.Literal["_system_prompt", b"_system_prompt"]  # noqa: Y015
+    _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
+    _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__avatar) -> _WhichOneofReturnType__avatar | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__machine) -> _WhichOneofReturnType__machine | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__system_prompt) -> _WhichOneofReturnType__system_prompt | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 
 Global___Agent: _TypeAlias = Agent  # noqa: Y015
 

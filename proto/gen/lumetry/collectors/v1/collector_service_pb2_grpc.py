@@ -45,6 +45,26 @@ class CollectorServiceStub:
                 request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ListCollectorsRequest.SerializeToString,
                 response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ListCollectorsResponse.FromString,
                 _registered_method=True)
+        self.GetCollector = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/GetCollector',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.GetCollectorRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.GetCollectorResponse.FromString,
+                _registered_method=True)
+        self.RenewCollectorEnrollmentToken = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/RenewCollectorEnrollmentToken',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RenewCollectorEnrollmentTokenRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RenewCollectorEnrollmentTokenResponse.FromString,
+                _registered_method=True)
+        self.UpdateCollectorConfig = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/UpdateCollectorConfig',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.UpdateCollectorConfigRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.UpdateCollectorConfigResponse.FromString,
+                _registered_method=True)
+        self.RevokeCollector = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/RevokeCollector',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RevokeCollectorRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RevokeCollectorResponse.FromString,
+                _registered_method=True)
         self.EnrollCollector = channel.unary_unary(
                 '/lumetry.collectors.v1.CollectorService/EnrollCollector',
                 request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.EnrollCollectorRequest.SerializeToString,
@@ -54,6 +74,31 @@ class CollectorServiceStub:
                 '/lumetry.collectors.v1.CollectorService/SendHeartbeat',
                 request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.SendHeartbeatRequest.SerializeToString,
                 response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.SendHeartbeatResponse.FromString,
+                _registered_method=True)
+        self.FetchCollectorConfig = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/FetchCollectorConfig',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.FetchCollectorConfigRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.FetchCollectorConfigResponse.FromString,
+                _registered_method=True)
+        self.RotateCollectorCredential = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/RotateCollectorCredential',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RotateCollectorCredentialRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RotateCollectorCredentialResponse.FromString,
+                _registered_method=True)
+        self.ClaimWork = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/ClaimWork',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ClaimWorkRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ClaimWorkResponse.FromString,
+                _registered_method=True)
+        self.CompleteWork = channel.unary_unary(
+                '/lumetry.collectors.v1.CollectorService/CompleteWork',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.CompleteWorkRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.CompleteWorkResponse.FromString,
+                _registered_method=True)
+        self.WatchCollector = channel.unary_stream(
+                '/lumetry.collectors.v1.CollectorService/WatchCollector',
+                request_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.WatchCollectorRequest.SerializeToString,
+                response_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.WatchCollectorResponse.FromString,
                 _registered_method=True)
 
 
@@ -75,6 +120,34 @@ class CollectorServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCollector(self, request, context):
+        """Gives a collector with its desired configuration. Fails with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewCollectorEnrollmentToken(self, request, context):
+        """Replaces the enrollment token of a collector that never enrolled; the old token is void. Fails with NOT_FOUND, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateCollectorConfig(self, request, context):
+        """Replaces the desired configuration and raises its revision. Fails with NOT_FOUND, VALIDATION_FAILED, CONFLICT for a revoked collector.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeCollector(self, request, context):
+        """Revokes a collector and all its credentials, for good; repeating it changes nothing. Fails with NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def EnrollCollector(self, request, context):
         """Exchanges the enrollment token for a credential. Repeating it with the same `installation_id` within ten minutes gives a
         fresh credential and voids the first, so a lost answer does no harm; otherwise it fails with UNAUTHENTICATED.
@@ -85,6 +158,48 @@ class CollectorServiceServicer:
 
     def SendHeartbeat(self, request, context):
         """Reports that the collector lives. Fails with VALIDATION_FAILED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FetchCollectorConfig(self, request, context):
+        """Gives the calling collector its desired configuration. Send how it was applied with the next heartbeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RotateCollectorCredential(self, request, context):
+        """Gives the calling collector a fresh credential. The old one stays valid until the new one is first used, at most ten minutes; an answer
+        that was lost does no harm, because repeating the call with the old credential voids the credential that was never used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimWork(self, request, context):
+        """Takes work that waits for the calling collector. Each item is leased for a minute: complete it within its budget, or it is given out again.
+        Gives no items while the collector is suspected to be a duplicate. Fails with VALIDATION_FAILED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CompleteWork(self, request, context):
+        """Reports the outcome of claimed work. Fails with CONFLICT when the token was used already, is not the claim's, or its lease has ended, and with
+        NOT_FOUND when the claim is not the caller's or was withdrawn; then the outcome is to be dropped. Fails with VALIDATION_FAILED, changing
+        nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchCollector(self, request, context):
+        """The streaming variant of FetchCollectorConfig and ClaimWork: sends the configuration at once and whenever it changes, work as it comes up,
+        and the wish to rotate the credential. Items are completed with CompleteWork. The stream takes the place of neither heartbeats nor points; it
+        ends with UNAUTHENTICATED when the collector is revoked, and the oldest of more than four streams of one collector with OVERLOADED. Open it
+        again after any end, with backoff.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -103,6 +218,26 @@ def add_CollectorServiceServicer_to_server(servicer, server):
                     request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ListCollectorsRequest.FromString,
                     response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ListCollectorsResponse.SerializeToString,
             ),
+            'GetCollector': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCollector,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.GetCollectorRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.GetCollectorResponse.SerializeToString,
+            ),
+            'RenewCollectorEnrollmentToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewCollectorEnrollmentToken,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RenewCollectorEnrollmentTokenRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RenewCollectorEnrollmentTokenResponse.SerializeToString,
+            ),
+            'UpdateCollectorConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateCollectorConfig,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.UpdateCollectorConfigRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.UpdateCollectorConfigResponse.SerializeToString,
+            ),
+            'RevokeCollector': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeCollector,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RevokeCollectorRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RevokeCollectorResponse.SerializeToString,
+            ),
             'EnrollCollector': grpc.unary_unary_rpc_method_handler(
                     servicer.EnrollCollector,
                     request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.EnrollCollectorRequest.FromString,
@@ -112,6 +247,31 @@ def add_CollectorServiceServicer_to_server(servicer, server):
                     servicer.SendHeartbeat,
                     request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.SendHeartbeatRequest.FromString,
                     response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.SendHeartbeatResponse.SerializeToString,
+            ),
+            'FetchCollectorConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.FetchCollectorConfig,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.FetchCollectorConfigRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.FetchCollectorConfigResponse.SerializeToString,
+            ),
+            'RotateCollectorCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.RotateCollectorCredential,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RotateCollectorCredentialRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RotateCollectorCredentialResponse.SerializeToString,
+            ),
+            'ClaimWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimWork,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ClaimWorkRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ClaimWorkResponse.SerializeToString,
+            ),
+            'CompleteWork': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompleteWork,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.CompleteWorkRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.CompleteWorkResponse.SerializeToString,
+            ),
+            'WatchCollector': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchCollector,
+                    request_deserializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.WatchCollectorRequest.FromString,
+                    response_serializer=lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.WatchCollectorResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -180,6 +340,114 @@ class CollectorService:
             _registered_method=True)
 
     @staticmethod
+    def GetCollector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/GetCollector',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.GetCollectorRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.GetCollectorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewCollectorEnrollmentToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/RenewCollectorEnrollmentToken',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RenewCollectorEnrollmentTokenRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RenewCollectorEnrollmentTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateCollectorConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/UpdateCollectorConfig',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.UpdateCollectorConfigRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.UpdateCollectorConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeCollector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/RevokeCollector',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RevokeCollectorRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RevokeCollectorResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def EnrollCollector(request,
             target,
             options=(),
@@ -223,6 +491,141 @@ class CollectorService:
             '/lumetry.collectors.v1.CollectorService/SendHeartbeat',
             lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.SendHeartbeatRequest.SerializeToString,
             lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.SendHeartbeatResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FetchCollectorConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/FetchCollectorConfig',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.FetchCollectorConfigRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.FetchCollectorConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RotateCollectorCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/RotateCollectorCredential',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RotateCollectorCredentialRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.RotateCollectorCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/ClaimWork',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ClaimWorkRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.ClaimWorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompleteWork(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/CompleteWork',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.CompleteWorkRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.CompleteWorkResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchCollector(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/lumetry.collectors.v1.CollectorService/WatchCollector',
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.WatchCollectorRequest.SerializeToString,
+            lumetry_dot_collectors_dot_v1_dot_collector__service__pb2.WatchCollectorResponse.FromString,
             options,
             channel_credentials,
             insecure,

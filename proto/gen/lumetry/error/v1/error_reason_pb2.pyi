@@ -92,6 +92,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """An identity in the path has the wrong form. Only gateways answer this. Example: `{"reason": "INVALID_ID"}`."""
     ERROR_REASON_HTTPS_REQUIRED: _ErrorReason.ValueType  # 24
     """The contract is served over HTTPS only. Only gateways answer this. Example: `{"reason": "HTTPS_REQUIRED"}`."""
+    ERROR_REASON_AGENT_DISABLED: _ErrorReason.ValueType  # 25
+    """The host agent behind the credential is disabled: it may send nothing but heartbeats. PERMISSION_DENIED.
+    Example: `{"reason": "AGENT_DISABLED"}`.
+    """
+    ERROR_REASON_RELAY_REQUIRED: _ErrorReason.ValueType  # 26
+    """The host agent must come through the relay of a collector. PERMISSION_DENIED.
+    Example: `{"reason": "RELAY_REQUIRED", "metadata": {"collector_id": "d97e2b99-81bd-43aa-823d-dc5f78cd5429"}}`.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed."""
@@ -164,4 +172,12 @@ ERROR_REASON_INVALID_ID: ErrorReason.ValueType  # 23
 """An identity in the path has the wrong form. Only gateways answer this. Example: `{"reason": "INVALID_ID"}`."""
 ERROR_REASON_HTTPS_REQUIRED: ErrorReason.ValueType  # 24
 """The contract is served over HTTPS only. Only gateways answer this. Example: `{"reason": "HTTPS_REQUIRED"}`."""
+ERROR_REASON_AGENT_DISABLED: ErrorReason.ValueType  # 25
+"""The host agent behind the credential is disabled: it may send nothing but heartbeats. PERMISSION_DENIED.
+Example: `{"reason": "AGENT_DISABLED"}`.
+"""
+ERROR_REASON_RELAY_REQUIRED: ErrorReason.ValueType  # 26
+"""The host agent must come through the relay of a collector. PERMISSION_DENIED.
+Example: `{"reason": "RELAY_REQUIRED", "metadata": {"collector_id": "d97e2b99-81bd-43aa-823d-dc5f78cd5429"}}`.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

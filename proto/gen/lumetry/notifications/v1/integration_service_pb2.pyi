@@ -207,7 +207,9 @@ class IntegrationDefinition(_message.Message):
     is_enabled: _builtins.bool
     """Absent: true."""
     collector_id: _builtins.str
-    """UUID of a collector. Refused for now."""
+    """UUID of the collector that delivers, of a Webhook only; it must exist and not be revoked. Then `endpoint_url` may be any address that the
+    collector's network reaches. Absent: the core delivers.
+    """
     @_builtins.property
     def headers(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Headers of a Webhook, at most 50. `•••` as a value keeps what is stored under the name."""

@@ -108,7 +108,8 @@ class IntegrationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TestIntegration(self, request, context):
-        """Sends a message that is marked as a test and answers what became of it, within 20 seconds. Fails with NOT_FOUND.
+        """Sends a message that is marked as a test and answers what became of it, within 20 seconds; by way of the collector where there is one,
+        and without success when that does not take it. Fails with NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -29,7 +29,9 @@ class IntegrationServiceStub:
     DeleteIntegration: _aio.UnaryUnaryMultiCallable[_integration_service_pb2.DeleteIntegrationRequest, _integration_service_pb2.DeleteIntegrationResponse]
     """Deletes an integration. Fails with NOT_FOUND, and with CONFLICT while a profile names it."""
     TestIntegration: _aio.UnaryUnaryMultiCallable[_integration_service_pb2.TestIntegrationRequest, _integration_service_pb2.TestIntegrationResponse]
-    """Sends a message that is marked as a test and answers what became of it, within 20 seconds. Fails with NOT_FOUND."""
+    """Sends a message that is marked as a test and answers what became of it, within 20 seconds; by way of the collector where there is one,
+    and without success when that does not take it. Fails with NOT_FOUND.
+    """
 
 class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
     """Writes, reads and tests integrations: the targets of notifications. Secrets and values of headers are never answered."""
@@ -82,6 +84,8 @@ class IntegrationServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _integration_service_pb2.TestIntegrationRequest,
         context: _aio.ServicerContext[_integration_service_pb2.TestIntegrationRequest, _abc.Awaitable[_integration_service_pb2.TestIntegrationResponse]],
     ) -> _abc.Awaitable[_integration_service_pb2.TestIntegrationResponse]:
-        """Sends a message that is marked as a test and answers what became of it, within 20 seconds. Fails with NOT_FOUND."""
+        """Sends a message that is marked as a test and answers what became of it, within 20 seconds; by way of the collector where there is one,
+        and without success when that does not take it. Fails with NOT_FOUND.
+        """
 
 def add_IntegrationServiceServicer_to_server(servicer: IntegrationServiceServicer, server: _aio.Server) -> None: ...

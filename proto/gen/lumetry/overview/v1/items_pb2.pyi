@@ -95,6 +95,9 @@ class AgentItem(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     OPEN_ALERTS_FIELD_NUMBER: _builtins.int
     LAST_SEEN_TIME_FIELD_NUMBER: _builtins.int
+    TRANSPORT_FIELD_NUMBER: _builtins.int
+    QUEUE_DEPTH_FIELD_NUMBER: _builtins.int
+    DROPPED_COUNT_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     name: _builtins.str
@@ -113,6 +116,12 @@ class AgentItem(_message.Message):
     """Of its program; absent for automations."""
     open_alerts: _builtins.int
     """Active alerts of its machine."""
+    transport: _builtins.str
+    """How it reaches the product, `direct` or `collector`; absent for automations and before the first heartbeat, as are the two that follow."""
+    queue_depth: _builtins.int
+    """Points that wait there."""
+    dropped_count: _builtins.int
+    """Points it has lost."""
     @_builtins.property
     def last_seen_time(self) -> _timestamp_pb2.Timestamp:
         """When it was last heard of; absent: never."""
@@ -130,17 +139,32 @@ class AgentItem(_message.Message):
         version: _builtins.str | None = ...,
         open_alerts: _builtins.int = ...,
         last_seen_time: _timestamp_pb2.Timestamp | None = ...,
+        transport: _builtins.str | None = ...,
+        queue_depth: _builtins.int | None = ...,
+        dropped_count: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_machine", b"_machine", "_version", b"_version", "last_seen_time", b"last_seen_time", "machine", b"machine", "version", b"version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_dropped_count", b"_dropped_count", "_machine", b"_machine", "_queue_depth", b"_queue_depth", "_transport", b"_transport", "_version", b"_version", "dropped_count", b"dropped_count", "last_seen_time", b"last_seen_time", "machine", b"machine", "queue_depth", b"queue_depth", "transport", b"transport", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_machine", b"_machine", "_version", b"_version", "id", b"id", "is_active", b"is_active", "kind", b"kind", "last_seen_time", b"last_seen_time", "machine", b"machine", "name", b"name", "open_alerts", b"open_alerts", "slug", b"slug", "status", b"status", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_dropped_count", b"_dropped_count", "_machine", b"_machine", "_queue_depth", b"_queue_depth", "_transport", b"_transport", "_version", b"_version", "dropped_count", b"dropped_count", "id", b"id", "is_active", b"is_active", "kind", b"kind", "last_seen_time", b"last_seen_time", "machine", b"machine", "name", b"name", "open_alerts", b"open_alerts", "queue_depth", b"queue_depth", "slug", b"slug", "status", b"status", "transport", b"transport", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__dropped_count: _TypeAlias = _typing.Literal["dropped_count"]  # noqa: Y015
+    _WhichOneofArgType__dropped_count: _TypeAlias = _typing.Literal["_dropped_count", b"_dropped_count"]  # noqa: Y015
     _WhichOneofReturnType__machine: _TypeAlias = _typing.Literal["machine"]  # noqa: Y015
     _WhichOneofArgType__machine: _TypeAlias = _typing.Literal["_machine", b"_machine"]  # noqa: Y015
+    _WhichOneofReturnType__queue_depth: _TypeAlias = _typing.Literal["queue_depth"]  # noqa: Y015
+    _WhichOneofArgType__queue_depth: _TypeAlias = _typing.Literal["_queue_depth", b"_queue_depth"]  # noqa: Y015
+    _WhichOneofReturnType__transport: _TypeAlias = _typing.Literal["transport"]  # noqa: Y015
+    _WhichOneofArgType__transport: _TypeAlias = _typing.Literal["_transport", b"_transport"]  # noqa: Y015
     _WhichOneofReturnType__version: _TypeAlias = _typing.Literal["version"]  # noqa: Y015
     _WhichOneofArgType__version: _TypeAlias = _typing.Literal["_version", b"_version"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__dropped_count) -> _WhichOneofReturnType__dropped_count | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__machine) -> _WhichOneofReturnType__machine | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__queue_depth) -> _WhichOneofReturnType__queue_depth | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__transport) -> _WhichOneofReturnType__transport | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__version) -> _WhichOneofReturnType__version | None: ...
 

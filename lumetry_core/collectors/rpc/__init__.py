@@ -1,0 +1,1 @@
+"""The area's service on the wire."""

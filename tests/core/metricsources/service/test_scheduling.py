@@ -1,0 +1,100 @@
+"""Who polls what, and when."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from lumetry_core.collectors.service import working
+from lumetry_core.collectors.work import WorkKind
+from lumetry_core.metricsources.model import Source
+from lumetry_core.metricsources.schedule import plan_next
+from lumetry_core.metricsources.service import scheduling
+from tests.conftest import FakeClock
+from tests.core.metricsources.building import ORGANIZATION, OTHER, PROMETHEUS, World, changed, no_chance
+
+
+async def claim(world: World, *, free: int = 10, running: dict[int, int] | None = None) -> list[Source]:
+    """Claims what is due now."""
+    async with world.database.write() as tx:
+        return await scheduling.claim_polls(tx, running or {}, free, 10, world.clock.now())
+
+
+async def next_due(world: World) -> timedelta | None:
+    """How long it is until the next poll."""
+    async with world.database.read() as tx:
+        due = await scheduling.find_next_due(tx)
+    return None if due is None else due - world.clock.now()
+
+
+async def test_claim_takes_each_poll_once(world: World, clock: FakeClock) -> None:
+    """Another core finds nothing to do, until the claim is void because whoever made it is gone."""
+    created = await world.create()
+    assert await claim(world) == [replace(created, epoch=2)]
+    assert await claim(world) == []
+    assert await next_due(world) == timedelta(seconds=40)
+    clock.advance(seconds=40)
+    assert await claim(world) == [replace(created, epoch=3)]
+
+
+async def test_claim_leaves_what_is_not_due(world: World) -> None:
+    """A source is first polled at its first time."""
+    async with world.database.write() as tx:
+        del tx
+    await world.create(changed(PROMETHEUS, is_enabled=False))
+    assert await claim(world) == []
+    assert await next_due(world) is None
+
+
+async def test_claim_is_fair_to_organizations(world: World) -> None:
+    """One with many sources does not keep another waiting."""
+    many = [await world.create(changed(PROMETHEUS, name=f"s{position}")) for position in range(4)]
+    other = await world.create(PROMETHEUS, OTHER)
+    assert [each.id for each in await claim(world, free=2)] == [many[0].id, other.id]
+
+
+async def test_claim_hands_collectors_their_polls(world: World, clock: FakeClock) -> None:
+    """They become work for the collector; while the last one is not over there is no other."""
+    collector_id = await world.collector()
+    created = await world.create(changed(PROMETHEUS, collector_id=collector_id, timeout_seconds=20))
+    assert await claim(world, free=0) == []
+    async with world.database.read() as tx:
+        item = await working.find_work(tx, ORGANIZATION, WorkKind.POLL, str(created.id))
+    assert item is not None
+    assert (item.collector_id, item.capability, item.budget_ms) == (collector_id, "poll:prometheus", 20_000)
+    assert item.expire_time == clock.now() + timedelta(seconds=60)
+    assert await next_due(world) == plan_next(created.id, clock.now(), 60) - clock.now()
+    clock.advance(seconds=60)
+    await claim(world)
+    async with world.database.read() as tx:
+        assert await working.find_work(tx, ORGANIZATION, WorkKind.POLL, str(created.id)) == item
+
+
+async def test_release_gives_claims_back(world: World, clock: FakeClock) -> None:
+    """A process that knows that it is alone does not wait for claims of one that is gone; those count no more."""
+    await world.create()
+    (claimed,) = await claim(world)
+    async with world.database.write() as tx:
+        await scheduling.release_claims(tx, clock.now())
+    (again,) = await claim(world)
+    assert again.epoch == claimed.epoch + 2
+
+
+async def test_spread_makes_no_burst_of_what_was_missed(world: World, clock: FakeClock) -> None:
+    """After an outage sources are polled at their own places again, within a minute, not all at once."""
+    for position in range(20):
+        await world.create(changed(PROMETHEUS, name=f"s{position}"))
+    clock.advance(hours=2)
+    chances = iter([position / 20 for position in range(20)])
+    async with world.database.write() as tx:
+        assert await scheduling.spread_overdue(tx, clock.now(), lambda: next(chances)) is False
+    assert len(await claim(world, free=20)) <= 2
+    clock.advance(seconds=60)
+    assert len(await claim(world, free=20)) == 10
+
+
+async def test_pull_back_after_the_clock_was_set_back(world: World, clock: FakeClock) -> None:
+    """Sources do not wait for a time that was near before."""
+    created = await world.create()
+    clock.advance(hours=-3)
+    async with world.database.write() as tx:
+        await scheduling.pull_back(tx, clock.now(), no_chance)
+    assert [each.id for each in await claim(world)] == [created.id]
