@@ -14,6 +14,7 @@ from lumetry.collectors.v1 import collector_service_pb2 as collectors_pb
 from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceStub
 from lumetry.metrics.v1 import ingestion_service_pb2 as metrics_pb
 from lumetry.metrics.v1.ingestion_service_pb2_grpc import IngestionServiceStub
+from lumetry_core.collectors.agent.columns import ColumnEncoder
 
 CALL_SECONDS = 30.0
 ENROLL_AT_ONCE = 16
@@ -100,7 +101,7 @@ async def live(
     rounds: int,
 ) -> None:
     """One collector: a heartbeat and an upload per interval, half an interval apart."""
-    collectors, ingestion = CollectorServiceStub(channel), IngestionServiceStub(channel)
+    collectors, ingestion, encoder = CollectorServiceStub(channel), IngestionServiceStub(channel), ColumnEncoder()
     instance_id = str(uuid.uuid4())
 
     async def beat() -> None:
@@ -111,7 +112,9 @@ async def live(
         await collectors.SendHeartbeat(request, timeout=CALL_SECONDS, metadata=bearer(one.credential))
 
     async def upload() -> None:
-        await ingestion.IngestMetrics(make_points(number, points), timeout=CALL_SECONDS, metadata=bearer(one.credential))
+        columns = encoder.encode(make_points(number, points))
+        await ingestion.IngestColumns(columns, timeout=CALL_SECONDS, metadata=bearer(one.credential))
+        encoder.confirm(columns)
         tally.points += points
 
     for turn in range(rounds):

@@ -81,7 +81,7 @@ class SeriesDictionary:
         self.faulty: NDArray[np.int64] = np.zeros(0, np.int64)
         """Numbers whose definition is not valid, ascending."""
         self.size_bytes = 0
-        self.counted_bytes = -1
+        self.counted_bytes = 0
         """Size when room was last made for it."""
         self.numbers: dict[Hashable, int] = {}
         """Numbers by what messages say of a series; empty where senders number their series."""
@@ -113,6 +113,7 @@ class Dictionaries:
 
     def __init__(self, max_bytes: int = MAX_DICTIONARY_BYTES) -> None:
         self._max_bytes = max_bytes
+        self._size_bytes = 0
         self._dictionaries: OrderedDict[Hashable, SeriesDictionary] = OrderedDict()
 
     def update(self, dictionary_id: bytes, definitions: Iterable[UnreadDefinition]) -> SeriesDictionary:
@@ -134,7 +135,10 @@ class Dictionaries:
     def of_messages(self, sender: Hashable) -> SeriesDictionary:
         """The dictionary that remembers the series of a sender of messages."""
         dictionary = self._dictionaries.get(sender)
-        if dictionary is None or dictionary.size_bytes > MAX_MESSAGE_BYTES:
+        if dictionary is not None and dictionary.size_bytes > MAX_MESSAGE_BYTES:
+            self._size_bytes -= dictionary.counted_bytes
+            dictionary = None
+        if dictionary is None:
             dictionary = SeriesDictionary()
         self._keep(sender, dictionary)
         return dictionary
@@ -142,11 +146,11 @@ class Dictionaries:
     def _keep(self, key: Hashable, dictionary: SeriesDictionary) -> None:
         self._dictionaries[key] = dictionary
         self._dictionaries.move_to_end(key)
-        if dictionary.size_bytes == dictionary.counted_bytes:
-            return
+        self._size_bytes += dictionary.size_bytes - dictionary.counted_bytes
         dictionary.counted_bytes = dictionary.size_bytes
-        while len(self._dictionaries) > 1 and sum(kept.size_bytes for kept in self._dictionaries.values()) > self._max_bytes:
-            self._dictionaries.popitem(last=False)
+        while len(self._dictionaries) > 1 and self._size_bytes > self._max_bytes:
+            _, dropped = self._dictionaries.popitem(last=False)
+            self._size_bytes -= dropped.counted_bytes
 
 
 def unknown_dictionary(dictionary_id: bytes) -> LumetryError:

@@ -17,6 +17,10 @@ class UnreachableError(CallError):
         self.retry_after = retry_after
 
 
+class UnknownDictionaryError(UnreachableError):
+    """The server does not know the numbers of series that a batch of columns uses; nothing of it was taken."""
+
+
 class UnsupportedError(UnreachableError):
     """Whoever answered does not know the call: an older server, or something else at its address."""
 

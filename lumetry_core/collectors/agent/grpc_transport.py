@@ -13,6 +13,7 @@ from lumetry.hostagents.v1.host_agent_channel_service_pb2_grpc import HostAgentC
 from lumetry.metrics.v1 import ingestion_service_pb2 as metrics_pb
 from lumetry.metrics.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from lumetry_core.collectors.agent.address import Target
+from lumetry_core.collectors.agent.columns import ColumnEncoder
 from lumetry_core.collectors.agent.failures import (
     AgentDisabledError,
     CallError,
@@ -21,6 +22,7 @@ from lumetry_core.collectors.agent.failures import (
     ForbiddenError,
     RejectedError,
     RelayRequiredError,
+    UnknownDictionaryError,
     UnreachableError,
     UnsupportedError,
 )
@@ -63,6 +65,8 @@ def meaning_of(error: grpc.aio.AioRpcError) -> CallError:
         return CredentialError(text)
     if code == grpc.StatusCode.PERMISSION_DENIED:
         return ForbiddenError(text)
+    if info.reason == "UNKNOWN_DICTIONARY":
+        return UnknownDictionaryError(text)
     if info.reason == "CONFLICT":
         return ConflictError(text)
     if code in (grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.OUT_OF_RANGE) or info.reason == "PAYLOAD_TOO_LARGE":
@@ -98,6 +102,7 @@ class GrpcTransport:
         self._collectors = CollectorServiceStub(self.channel)
         self._agents = HostAgentChannelServiceStub(self.channel)
         self._ingestion = IngestionServiceStub(self.channel)
+        self._encoder = ColumnEncoder()
 
     async def enroll(self, secret: str, request: collectors_pb.EnrollCollectorRequest) -> collectors_pb.EnrollCollectorResponse:
         """See `Transport`."""
@@ -143,7 +148,15 @@ class GrpcTransport:
 
     async def upload(self, secret: str, payload: bytes) -> None:
         """See `Transport`."""
-        await call(self._ingestion.IngestMetrics, metrics_pb.IngestMetricsRequest.FromString(payload), secret)
+        batch = metrics_pb.IngestMetricsRequest.FromString(payload)
+        columns = self._encoder.encode(batch)
+        try:
+            await call(self._ingestion.IngestColumns, columns, secret)
+        except UnknownDictionaryError:  # the server began anew since
+            self._encoder.forget()
+            columns = self._encoder.encode(batch)
+            await call(self._ingestion.IngestColumns, columns, secret)
+        self._encoder.confirm(columns)
 
     async def enroll_agent(self, secret: str, request: agents_pb.EnrollHostAgentRequest) -> agents_pb.EnrollHostAgentResponse:
         """See `Transport`."""

@@ -157,7 +157,7 @@ class Link:
         await self._ended.wait()
 
     async def upload(self, payload: bytes) -> None:
-        """IngestMetrics with an encoded IngestMetricsRequest."""
+        """Delivers an encoded IngestMetricsRequest."""
         await self._call(lambda secret: self.transport.upload(secret, payload))
 
     async def send_agent_heartbeat(self, request: agents_pb.SendHostAgentHeartbeatRequest) -> agents_pb.SendHostAgentHeartbeatResponse:

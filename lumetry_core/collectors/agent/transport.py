@@ -54,7 +54,7 @@ class Transport(Protocol):
         """WatchCollector. The iterator ends only with a CallError or when it is closed."""
 
     async def upload(self, secret: str, payload: bytes) -> None:
-        """IngestMetrics with an encoded IngestMetricsRequest; when it returns the points are on the product's stable storage."""
+        """Delivers an encoded IngestMetricsRequest, in whichever form; when it returns the points are on the product's stable storage."""
 
     async def enroll_agent(self, secret: str, request: agents_pb.EnrollHostAgentRequest) -> agents_pb.EnrollHostAgentResponse:
         """EnrollHostAgent."""

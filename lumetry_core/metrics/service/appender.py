@@ -30,9 +30,9 @@ log = structlog.get_logger(__name__)
 MAX_GROUP_POINTS = 500_000
 """Points in one commit, unless a single request brings more."""
 
-GATHER_SECONDS = 0.004
+GATHER_SECONDS = 0.01
 """A commit costs much the same for one batch as for ten: under load commits start at least so far apart …"""
-GATHER_POINTS = 16_000
+GATHER_POINTS = 8_000
 """… unless so many points wait already."""
 
 

@@ -17,6 +17,7 @@ from lumetry.collectors.v1 import config_pb2, work_pb2
 from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceServicer, add_CollectorServiceServicer_to_server
 from lumetry.metrics.v1 import ingestion_service_pb2 as metrics_pb
 from lumetry.metrics.v1.ingestion_service_pb2_grpc import IngestionServiceServicer, add_IngestionServiceServicer_to_server
+from tests.conformance.collector.columns import ColumnReader, UnknownDictionaryError
 
 Context = grpc.aio.ServicerContext[Any, Any]
 HEARTBEAT_SECONDS = 10
@@ -57,6 +58,7 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
     seen: list[Seen] = field(default_factory=list)
     refused: list[tuple[str, float]] = field(default_factory=list)
     """Calls that were refused because the collector is revoked."""
+    columns: ColumnReader = field(default_factory=ColumnReader)
     work: list[work_pb2.WorkItem] = field(default_factory=list)
     claimed: dict[str, work_pb2.WorkItem] = field(default_factory=dict)
     outcomes: dict[str, work_pb2.WorkOutcome] = field(default_factory=dict)
@@ -148,6 +150,17 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
         await self._note("IngestMetrics", request, secret, context)
         batch = metrics_pb.AcceptedBatch(batch_id=str(uuid.uuid4()), accepted_count=len(request.points), job_ids=[1])
         return metrics_pb.IngestMetricsResponse(batch=batch)
+
+    async def IngestColumns(self, request: metrics_pb.IngestColumnsRequest, context: Context) -> metrics_pb.IngestColumnsResponse:
+        """Takes points as columns."""
+        secret = await self._admit(context)
+        try:
+            batch = self.columns.read(request)
+        except UnknownDictionaryError:
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the dictionary is not known")
+        await self._note("IngestMetrics", batch, secret, context)
+        accepted = metrics_pb.AcceptedBatch(batch_id=str(uuid.uuid4()), accepted_count=len(batch.points), job_ids=[1])
+        return metrics_pb.IngestColumnsResponse(results=[metrics_pb.ColumnBatchResult(batch=accepted)])
 
     def calls(self, method: str, since: float = 0.0) -> list[Seen]:
         """Calls of a method that took effect, in order."""

@@ -22,6 +22,7 @@ from lumetry.metrics.v1.ingestion_service_pb2_grpc import IngestionServiceServic
 from lumetry_core.collectors.agent.address import Target
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
 from lumetry_core.runtime.failures import CODE_OF, to_status
+from tests.conformance.collector.columns import ColumnReader, UnknownDictionaryError
 
 COLLECTOR_ID = "d97e2b99-81bd-43aa-823d-dc5f78cd5429"
 PROBLEMS = {
@@ -174,12 +175,14 @@ class GrpcCore(Product, CollectorServiceServicer, IngestionServiceServicer):
 
     port: int = 0
     server: grpc.aio.Server | None = None
+    columns: ColumnReader = ColumnReader()
 
     @property
     def target(self) -> Target:
         return Target(f"127.0.0.1:{self.port}", secure=False)
 
     async def start(self) -> None:
+        self.columns = ColumnReader()  # in memory only, as the product's
         self.server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         add_CollectorServiceServicer_to_server(self, self.server)
         add_IngestionServiceServicer_to_server(self, self.server)
@@ -212,6 +215,14 @@ class GrpcCore(Product, CollectorServiceServicer, IngestionServiceServicer):
     async def IngestMetrics(self, request: Any, context: Any) -> Any:  # noqa: N802
         return await fail_with(context, self.ingest(secret_of(context), request))
 
+    async def IngestColumns(self, request: Any, context: Any) -> Any:  # noqa: N802
+        try:
+            batch = self.columns.read(request)
+        except UnknownDictionaryError:
+            await abort(context, LumetryError(Reason.UNKNOWN_DICTIONARY, "The series dictionary is not known."))
+        answer = await fail_with(context, self.ingest(secret_of(context), batch))
+        return metrics_pb.IngestColumnsResponse(results=[metrics_pb.ColumnBatchResult(batch=answer.batch)])
+
     async def WatchCollector(self, request: Any, context: Any) -> Any:  # noqa: N802
         try:
             async for response in self.watch(secret_of(context), request.known_revision):
@@ -229,7 +240,6 @@ class GrpcCore(Product, CollectorServiceServicer, IngestionServiceServicer):
     RevokeCollector: Any = _refuse
     UpdateCollectorConfig: Any = _refuse
     StreamMetrics: Any = _refuse
-    IngestColumns: Any = _refuse
     StreamColumns: Any = _refuse
 
 

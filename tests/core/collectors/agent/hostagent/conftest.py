@@ -26,6 +26,7 @@ from lumetry_core.collectors.agent.hostagent.usage import Process, ProcessReadin
 from lumetry_core.collectors.agent.pacing import Pace
 from lumetry_core.collectors.agent.reading import CpuTimes, Reading
 from lumetry_core.collectors.agent.relay import Relay
+from tests.conformance.collector.columns import ColumnReader, UnknownDictionaryError
 
 AGENT_KEY = "6c1c6f9e-1d0a-4a51-9a54-0a5a1ac0ffee"
 COLLECTOR_ID = "d97e2b99-81bd-43aa-823d-dc5f78cd5429"
@@ -52,6 +53,7 @@ class FakeProduct(HostAgentChannelServiceServicer):
     enrollments: list[agents_pb.EnrollHostAgentRequest] = field(default_factory=list)
     heartbeats: list[agents_pb.SendHostAgentHeartbeatRequest] = field(default_factory=list)
     reports: list[agents_pb.ReportHostProcessesRequest] = field(default_factory=list)
+    columns: ColumnReader = field(default_factory=ColumnReader)
     points: list[metrics_pb.Point] = field(default_factory=list)
     relays: list[str | None] = field(default_factory=list)
     """Of each batch of points."""
@@ -136,7 +138,12 @@ class FakeProduct(HostAgentChannelServiceServicer):
         raise NotImplementedError
 
     async def IngestColumns(self, request: Any, context: Any) -> Any:  # noqa: N802
-        raise NotImplementedError
+        try:
+            batch = self.columns.read(request)
+        except UnknownDictionaryError:
+            await self.refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_DICTIONARY")
+        await self.IngestMetrics(batch, context)
+        return metrics_pb.IngestColumnsResponse(results=[metrics_pb.ColumnBatchResult()])
 
     async def StreamColumns(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError
