@@ -33,6 +33,8 @@ from lumetry_core.certificates.trust import TrustStore
 from lumetry_core.certificates.worker import CertificateScheduler
 from lumetry_core.collectors.agent.polling.fetching import make_client
 from lumetry_core.collectors.service.appender import BeatAppender
+from lumetry_core.collectors.stream_worker import StreamKeeper
+from lumetry_core.collectors.streams import Streams as CollectorStreams
 from lumetry_core.collectors.work import Handlers as WorkHandlers
 from lumetry_core.collectors.work_worker import WorkKeeper
 from lumetry_core.collectors.worker import CollectorKeeper
@@ -185,6 +187,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
         external_appender = ExternalAppender(database, clock)
         ping_appender = PingAppender(database, clock)
         beat_appender = BeatAppender(database, clock)
+        collector_streams = CollectorStreams()
         host_agent_beats = HostAgentBeatAppender(database, clock, config.organization_defaults)
         usage_kept = timedelta(days=config.retention.rollup_days)
         kept_checks = timedelta(days=config.retention.checks_days)
@@ -260,6 +263,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 external_appender=external_appender,
                 ping_appender=ping_appender,
                 beat_appender=beat_appender,
+                collector_streams=collector_streams,
                 host_agent_beats=host_agent_beats,
                 work_handlers=work_handlers,
                 source_rules=source_rules,
@@ -313,6 +317,7 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("maintainer", Maintainer(database, owner, config.metrics).tick, "upkeep", 20.0),
                 ("credentials", CredentialKeeper(database, authenticator, config.retention.audit_days).tick, CREDENTIALS_CHANNEL, 4.0),
                 ("collectors", CollectorKeeper(database).tick, "collectors", 5.0),
+                ("collector-streams", StreamKeeper(database, collector_streams).tick, "collector-streams", 15.0),
                 ("host-agents", HostAgentKeeper(database).tick, "host-agents", 5.0),
                 ("activity", ActivityPacker(database).tick, "activity", 30.0),
                 ("activity-keeper", ActivityKeeper(database).tick, "activity-keeper", 60.0),
@@ -348,16 +353,10 @@ async def serve_core(config: Config, *, ready_fd: int | None, lifeline: bool) ->
                 ("log-keeper", LogKeeper(database, config.logs.of_area(), config.retention.max_log_bytes).tick, "log-keeper", 60.0),
             )
             aside = wakeups.listen(database.url) if database.is_postgresql else database.keep_checkpointed()
-            appenders = (
-                appender.run(),
-                log_appender.run(),
-                external_appender.run(),
-                ping_appender.run(),
-                beat_appender.run(),
-                host_agent_beats.run(),
-            )
+            appenders = (appender.run(), log_appender.run(), external_appender.run(), ping_appender.run())
+            beats = (beat_appender.run(), host_agent_beats.run())
             watchers = (watcher.run(), endpoint_checker.run(), certificate_watcher.run(), source_poller.run())
-            agents = (*appenders, *watchers, deliverer.run(), dispatcher.run(), aside)
+            agents = (*appenders, *beats, *watchers, deliverer.run(), dispatcher.run(), aside)
             workers = [group.create_task(run) for run in agents]
             workers += [group.create_task(work(name, tick, wakeups, clock, channel, idle)) for name, tick, channel, idle in ticks]
             await server.set_serving(serving=True)

@@ -113,6 +113,7 @@ from lumetry_core.certificates.service.reading import count_certificates
 from lumetry_core.collectors.rpc.collectors import CollectorServicer
 from lumetry_core.collectors.rpc.work import WorkDesk
 from lumetry_core.collectors.service.appender import BeatAppender
+from lumetry_core.collectors.streams import Streams as CollectorStreams
 from lumetry_core.collectors.work import Handlers as WorkHandlers
 from lumetry_core.config import Config
 from lumetry_core.connections.rpc import ConnectionServicer
@@ -232,6 +233,7 @@ class Parts:
     external_appender: ExternalAppender
     ping_appender: PingAppender
     beat_appender: BeatAppender
+    collector_streams: CollectorStreams
     host_agent_beats: HostAgentBeatAppender
     work_handlers: WorkHandlers
     source_rules: SourceRules
@@ -479,7 +481,14 @@ def build_services(parts: Parts) -> dict[str, Service]:
         ),
         "lumetry.collectors.v1.CollectorService": (
             collector_service_pb2_grpc.add_CollectorServiceServicer_to_server,
-            CollectorServicer(database, clock, parts.wakeups, parts.beat_appender, WorkDesk(database, clock, parts.work_handlers)),
+            CollectorServicer(
+                database,
+                clock,
+                parts.wakeups,
+                parts.beat_appender,
+                WorkDesk(database, clock, parts.work_handlers),
+                parts.collector_streams,
+            ),
         ),
         "lumetry.metricsources.v1.MetricSourceService": (
             metric_source_service_pb2_grpc.add_MetricSourceServiceServicer_to_server,

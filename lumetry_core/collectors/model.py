@@ -218,13 +218,19 @@ def after_report(collector: Collector, heartbeat: Heartbeat) -> Collector:
     if not heartbeat.config_revision_applied:
         return collector
     status = ApplyStatus(heartbeat.config_apply_status or ApplyStatus.APPLIED)
-    keeps = status is ApplyStatus.APPLIED and heartbeat.config_revision_applied == collector.config_revision
+    revision = heartbeat.config_revision_applied
+    error = heartbeat.config_apply_error if status is ApplyStatus.REJECTED else ""
+    keeps = status is ApplyStatus.APPLIED and revision == collector.config_revision
+    interval = (collector.config if keeps else collector).heartbeat_interval_seconds
+    present = collector.config_revision_applied, collector.config_apply_status
+    if (*present, collector.config_apply_error, collector.heartbeat_interval_seconds) == (revision, status, error, interval):
+        return collector
     return replace(
         collector,
-        config_revision_applied=heartbeat.config_revision_applied,
+        config_revision_applied=revision,
         config_apply_status=status,
-        config_apply_error=heartbeat.config_apply_error if status is ApplyStatus.REJECTED else "",
-        heartbeat_interval_seconds=(collector.config if keeps else collector).heartbeat_interval_seconds,
+        config_apply_error=error,
+        heartbeat_interval_seconds=interval,
     )
 
 

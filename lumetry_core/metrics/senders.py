@@ -109,7 +109,7 @@ def mark_caller(caller: Caller, senders: Senders, cap: Cap | None = None) -> Mar
     Fails with UNAUTHENTICATED for a host agent that is none any more, AGENT_DISABLED, RELAY_REQUIRED.
     """
     if caller.kind is CredentialKind.COLLECTOR and caller.collector_id is not None:
-        return Marking(((COLLECTOR_LABEL, caller.collector_id),), senders.groups)
+        return Marking(((COLLECTOR_LABEL, caller.collector_id), (AGENT_LABEL, "")), senders.groups)
     if caller.kind is not CredentialKind.AGENT:
         return PLAIN if senders.groups is None else Marking((), senders.groups)
     sender = senders.by_agent.get(caller.agent_id or 0)
@@ -118,7 +118,12 @@ def mark_caller(caller: Caller, senders: Senders, cap: Cap | None = None) -> Mar
     check_relay(caller, sender.required_collector_id)
     if not sender.is_enabled:
         raise LumetryError(Reason.AGENT_DISABLED, "The agent is disabled; it may send nothing but heartbeats.")
-    labels = ((AGENT_LABEL, sender.agent_key), (HOST_LABEL, sender.host_id), (GROUP_LABEL, sender.host_group or ""))
+    labels = (
+        (AGENT_LABEL, sender.agent_key),
+        (HOST_LABEL, sender.host_id),
+        (GROUP_LABEL, sender.host_group or ""),
+        (COLLECTOR_LABEL, ""),
+    )
     return Marking(labels, None, AGENT_CATALOG, cap)
 
 

@@ -32,6 +32,8 @@ EDGE_ORDER = {edge_type: position for position, edge_type in enumerate(EdgeType)
 
 MANUAL = "manual"
 """The source of nodes that people make one by one."""
+AGENT = "agent"
+"""The source of nodes that the product makes of what host agents tell."""
 
 
 @dataclass(frozen=True, slots=True)

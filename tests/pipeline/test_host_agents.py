@@ -71,6 +71,20 @@ async def test_alert_of_an_enrolled_host_is_about_its_node(plant: Plant, fleet: 
     assert (incident.primary_ci_node_id, incident.correlation_key) == (ids["host-1"], f"ci:{ids['host-1']}")
 
 
+async def test_alert_of_a_process_is_about_its_host_until_its_component_has_a_service(plant: Plant, fleet: Fleet, clock: FakeClock) -> None:
+    """Without manual work what happens to a monitored process and to its host is one incident, and other hosts' are others."""
+    ids = await prepare(plant, fleet, clock)
+    await plant.add_rule(CPU, level())
+    await plant.add_rule(PROCESS_CPU, level())
+    for host, second in (("host-1", 0), ("host-2", 1)):
+        await send(plant, fleet, host, PROCESS_CPU, second, 99, **WEB)
+        await send(plant, fleet, host, CPU, second + 2, 99)
+    await plant.run()
+    incidents = await correlate(plant)
+    assert [incident.primary_ci_node_id for incident in incidents] == [ids["host-1"], ids["host-2"]]
+    assert [alert.related_ci_id for alert in await plant.alerts()].count(ids["host-1"]) == 2
+
+
 async def test_alerts_of_host_and_process_meet_under_one_service(plant: Plant, fleet: Fleet, clock: FakeClock) -> None:
     """Once the Component belongs to an application of a service, what happens to it and to its hosts is one incident."""
     ids = await prepare(plant, fleet, clock)

@@ -1,6 +1,6 @@
 """CollectorService on the wire."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -10,12 +10,13 @@ from lumetry.collectors.v1 import collector_service_pb2 as pb
 from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceServicer
 from lumetry_core.collectors.model import Installation, must_rotate
 from lumetry_core.collectors.rpc.messages import decode_config, decode_heartbeat, encode_collector, encode_config, encode_registration
-from lumetry_core.collectors.rpc.watching import ConfigSource, RotationSource, Source, Streams, WorkSource, merge
-from lumetry_core.collectors.rpc.work import WorkDesk
+from lumetry_core.collectors.rpc.watching import watch
+from lumetry_core.collectors.rpc.work import WorkDesk, WorkStream
 from lumetry_core.collectors.service import administering, enrolling, rotating
 from lumetry_core.collectors.service.appender import BeatAppender
 from lumetry_core.collectors.service.beating import Arrival
 from lumetry_core.collectors.service.calling import read_own
+from lumetry_core.collectors.streams import Stream, Streams
 from lumetry_core.collectors.work import work_channel
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -29,13 +30,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class CollectorServicer(CollectorServiceServicer):
     """Serves collectors and those who look after them."""
 
-    def __init__(self, database: Database, clock: Clock, wakeups: Wakeups, beats: BeatAppender, work: WorkDesk) -> None:
+    def __init__(self, database: Database, clock: Clock, wakeups: Wakeups, beats: BeatAppender, work: WorkDesk, streams: Streams) -> None:
         self._database = database
         self._clock = clock
         self._wakeups = wakeups
         self._beats = beats
         self._work = work
-        self._streams = Streams()
+        self._streams = streams
 
     async def CreateCollector(self, request: pb.CreateCollectorRequest, context: Context) -> pb.CreateCollectorResponse:
         """See the proto."""
@@ -129,19 +130,12 @@ class CollectorServicer(CollectorServiceServicer):
 
     async def WatchCollector(self, request: pb.WatchCollectorRequest, context: Context) -> AsyncIterator[pb.WatchCollectorResponse]:
         """See the proto."""
-        collector_id = current_caller().collector_id or ""
-        sources = self._find_sources(request)
-        with (
-            self._wakeups.subscribe(work_channel(collector_id)) as subscription,
-            self._streams.open(collector_id, subscription) as stream,
-        ):
-            await context.send_initial_metadata(STARTED)
-            async with aclosing(merge(sources, stream, self._clock)) as directives:
-                async for directive in directives:
-                    yield directive
-
-    def _find_sources(self, request: pb.WatchCollectorRequest) -> Sequence[Source]:
-        """What a stream tells. Fails with VALIDATION_FAILED."""
         caller = current_caller()
-        work = self._work.open_stream(caller, request.capabilities, request.max_outstanding)
-        return ConfigSource(self._database, caller, request.known_revision), RotationSource(self._database, caller), WorkSource(work)
+        with self._wakeups.subscribe(work_channel(caller.collector_id or "")) as subscription:
+            stream = Stream(caller, request.capabilities, request.known_revision, subscription)
+            work = WorkStream(self._work, stream, request.max_outstanding)
+            with self._streams.open(stream):
+                await context.send_initial_metadata(STARTED)
+                async with aclosing(watch(stream, work, self._database, self._clock)) as directives:
+                    async for directive in directives:
+                        yield directive

@@ -6,6 +6,8 @@ from lumetry.collectors.v1 import collector_service_pb2 as pb
 from lumetry.collectors.v1 import work_pb2
 from lumetry_core.collectors.rpc.work_messages import decode_outcome, encode_work
 from lumetry_core.collectors.service import working
+from lumetry_core.collectors.service.watching import Claims
+from lumetry_core.collectors.streams import Stream
 from lumetry_core.collectors.work import ClaimedWork, Handlers
 from lumetry_core.collectors.work_checks import check_claim
 from lumetry_core.runtime.caller import Caller
@@ -34,46 +36,34 @@ class WorkDesk:
             await working.complete(tx, caller, request.claim_id, request.claim_token, outcome, self._handlers, now)
         return pb.CompleteWorkResponse()
 
-    def open_stream(self, caller: Caller, capabilities: Sequence[str], max_outstanding: int) -> "WorkStream":
-        """The work of a stream; without capabilities no work is wanted. Fails with VALIDATION_FAILED."""
-        if capabilities:
-            check_claim(capabilities, max_outstanding, "maxOutstanding")
-        return WorkStream(self, caller, capabilities, max_outstanding)
-
     async def claim(self, caller: Caller, capabilities: Sequence[str], max_items: int) -> list[ClaimedWork]:
         """Gives out what waits. Asks without writing first, as mostly nothing does."""
-        now = self._clock.now()
         async with self._database.read() as tx:
-            if not await working.waits(tx, caller, capabilities, max_items, now):
+            if not await working.waits(tx, caller, capabilities, max_items, self._clock.now()):
                 return []
-        async with self._database.write() as tx:
-            return await working.claim(tx, caller, capabilities, max_items, self._handlers, now)
+        return await self.give(caller, capabilities, max_items)
 
-    async def find_held(self, caller: Caller, claims: set[tuple[str, bytes]]) -> set[tuple[str, bytes]]:
-        """Which of a stream's claims, by id and digest of the token, still stand."""
-        async with self._database.read() as tx:
-            return await working.find_held(tx, caller.organization_id, claims, self._clock.now())
+    async def give(self, caller: Caller, capabilities: Sequence[str], max_items: int) -> list[ClaimedWork]:
+        """Gives out what is known to wait."""
+        async with self._database.write() as tx:
+            return await working.claim(tx, caller, capabilities, max_items, self._handlers, self._clock.now())
 
 
 class WorkStream:
     """The work of one stream: as many items at once as it has room for. When it breaks, the leases of what it was given simply end."""
 
-    def __init__(self, desk: WorkDesk, caller: Caller, capabilities: Sequence[str], max_outstanding: int) -> None:
+    def __init__(self, desk: WorkDesk, stream: Stream, max_outstanding: int) -> None:
+        """Without capabilities no work is wanted. Fails with VALIDATION_FAILED."""
+        if stream.capabilities:
+            check_claim(stream.capabilities, max_outstanding, "maxOutstanding")
+        self.max_outstanding = max_outstanding
+        self.given: Claims = set()
+        """What it holds: what was completed, or whose lease has ended, makes room."""
         self._desk = desk
-        self._caller = caller
-        self._capabilities = tuple(capabilities)
-        self._max_outstanding = max_outstanding
-        self._given: set[tuple[str, bytes]] = set()
+        self._stream = stream
 
     async def take(self) -> list[work_pb2.WorkItem]:
         """Work for which there is room. Fails with UNAUTHENTICATED once the collector is revoked."""
-        if not self._capabilities:
-            return []
-        if self._given:  # what was completed, or whose lease has ended, makes room
-            self._given = await self._desk.find_held(self._caller, self._given)
-        room = self._max_outstanding - len(self._given)
-        if room <= 0:
-            return []
-        claimed = await self._desk.claim(self._caller, self._capabilities, room)
-        self._given |= {(each.item.claim_id, digest_secret(each.token)) for each in claimed}
+        claimed = await self._desk.give(self._stream.caller, self._stream.capabilities, self.max_outstanding - len(self.given))
+        self.given |= {(each.item.claim_id, digest_secret(each.token)) for each in claimed}
         return [encode_work(each) for each in claimed]

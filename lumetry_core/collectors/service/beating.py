@@ -50,6 +50,7 @@ async def record_heartbeats(tx: Transaction, arrivals: Sequence[Arrival], now: d
     for organization_id in organization_ids:
         places = [place for place, arrival in enumerate(arrivals) if arrival.caller.organization_id == organization_id]
         found = await store.find_all_locked(tx, organization_id, {arrivals[place].caller.collector_id or "" for place in places})
+        stored = dict(found)
         changes: list[Change] = []
         for place in places:
             arrival = arrivals[place]
@@ -59,7 +60,8 @@ async def record_heartbeats(tx: Transaction, arrivals: Sequence[Arrival], now: d
             after = await use_credential(tx, arrival.caller, after_heartbeat(before, arrival.heartbeat, arrival.time))
             found[after.id] = outcomes[place] = after
             changes.append((before, after))
-        await store.save_beats(tx, [found[collector_id] for collector_id in sorted({after.id for _, after in changes})])
+        beaten = sorted({after.id for _, after in changes})
+        await store.save_beats(tx, [(stored[collector_id], found[collector_id]) for collector_id in beaten])
         await tell_changes(tx, organization_id, changes, now)
     return outcomes
 

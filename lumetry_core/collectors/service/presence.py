@@ -18,7 +18,7 @@ from lumetry_core.runtime.database import Transaction
 
 async def find_overdue(tx: Transaction, organization_id: int, watch_time: datetime, now: datetime) -> list[Collector]:
     """Collectors that went silent and of which nobody was told; see `is_overdue`."""
-    return [collector for collector in await store.list_all(tx, organization_id) if is_overdue(collector, watch_time, now)]
+    return [collector for collector in await store.list_silent(tx, organization_id, now) if is_overdue(collector, watch_time, now)]
 
 
 async def tell_offline(tx: Transaction, organization_id: int, overdue: Sequence[Collector], now: datetime) -> None:

@@ -1,5 +1,6 @@
 """Rows of work, one per item, whoever holds it. Finished ones stay for a while, so that a second completion learns what it is."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
@@ -113,6 +114,8 @@ SAME = (
 MAX_BUDGET_MS = int(LEASE.total_seconds() * 1000)
 PARTS = 500
 """Subjects in one statement."""
+COLLECTORS_AT_ONCE = 5000
+"""In one statement."""
 
 inserts: dict[bool, RowStatement] = {}
 
@@ -210,10 +213,32 @@ def waiting(
         work.c.collector_id == collector_id,
         work.c.kind.in_(sorted(kind.value for kind in kinds)),
         work.c.capability.in_(sorted(capabilities)),
+        *takeable(now),
+    )
+
+
+def takeable(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of unfinished items that nobody holds and that are not given up."""
+    return (
         work.c.expire_time > now,
         work.c.leases < MAX_LEASES,
         or_(work.c.lease_expire_time.is_(None), work.c.lease_expire_time <= now),
     )
+
+
+async def list_waiting(
+    tx: Transaction, organization_id: int, collector_ids: Collection[str], now: datetime
+) -> dict[str, set[tuple[WorkKind, str]]]:
+    """Kinds and capabilities of what waits for collectors, by their ids, whether or not they may be given it."""
+    found: dict[str, set[tuple[WorkKind, str]]] = defaultdict(set)
+    ordered = sorted(collector_ids)
+    columns = work.c.collector_id, work.c.kind, work.c.capability
+    for start in range(0, len(ordered), COLLECTORS_AT_ONCE):
+        wanted = work.c.collector_id.in_(ordered[start : start + COLLECTORS_AT_ONCE])
+        statement = select(*columns).where(work.c.organization_id == organization_id, text(IS_OPEN), wanted, *takeable(now)).distinct()
+        for row in await tx.execute(statement):
+            found[row.collector_id].add((WorkKind(row.kind), row.capability))
+    return found
 
 
 async def find_held(tx: Transaction, organization_id: int, claims: Collection[tuple[str, bytes]], now: datetime) -> set[tuple[str, bytes]]:

@@ -7,7 +7,7 @@ from lumetry_core.metrics.binding import MetricBinding, choose_binding
 from lumetry_core.metrics.dimension import labels_of_member
 from lumetry_core.metrics.service.bindings import find_bindings, find_member_labels
 from lumetry_core.runtime.database import Transaction
-from lumetry_core.topology.model import EdgeType, Node, NodeType, PathNode
+from lumetry_core.topology.model import AGENT, EdgeType, Node, NodeType, PathNode
 from lumetry_core.topology.store import edges as edge_store
 from lumetry_core.topology.store import nodes as node_store
 from lumetry_core.topology.walk import find_nearest, trace_up
@@ -45,13 +45,20 @@ async def find_contexts(tx: Transaction, organization_id: int, probes: Sequence[
     if not probes or not await node_store.has_nodes(tx, organization_id):
         return [NO_CONTEXT] * len(probes)
     centres = await find_centres(tx, organization_id, probes)
-    starts = {node.id: node for node in centres if node is not None}
+    starts = {node.id: node for of_probe in centres for node in of_probe}
     contexts = await climb(tx, organization_id, starts)
-    return [NO_CONTEXT if node is None else contexts[node.id] for node in centres]
+    return [choose_context([contexts[node.id] for node in of_probe]) for of_probe in centres]
 
 
-async def find_centres(tx: Transaction, organization_id: int, probes: Sequence[Probe]) -> list[Node | None]:
-    """The node that each probe is about."""
+def choose_context(contexts: Sequence[NodeContext]) -> NodeContext:
+    """Of a component that the product itself drew, and of the host where it runs: the component's once people have given it a service."""
+    if not contexts:
+        return NO_CONTEXT
+    return contexts[0] if contexts[0].service_id is not None else contexts[-1]
+
+
+async def find_centres(tx: Transaction, organization_id: int, probes: Sequence[Probe]) -> list[tuple[Node, ...]]:
+    """The node that each probe is about, and after a component that the product drew, its host."""
     keys = {probe.metric_key for probe in probes if probe.metric_key is not None and probe.node_id is None}
     bindings = await find_bindings(tx, organization_id, keys) if keys else {}
     bound_ids = {binding.node_id for of_metric in bindings.values() for binding in of_metric}
@@ -62,16 +69,17 @@ async def find_centres(tx: Transaction, organization_id: int, probes: Sequence[P
         None if probe.metric_key is None else choose_binding(bindings.get(probe.metric_key, ()), carried)
         for probe, carried in zip(probes, labels, strict=True)
     ]
-    unbound = {carried[HOST_LABEL] for carried, binding in zip(labels, chosen, strict=True) if binding is None and HOST_LABEL in carried}
-    hosts = await find_hosts(tx, organization_id, unbound)
-    centres: list[Node | None] = []
-    for probe, carried, binding in zip(probes, labels, chosen, strict=True):
-        if probe.node_id is not None:
-            centres.append(nodes.get(probe.node_id))
-        elif binding is not None:
-            centres.append(nodes[binding.node_id])
-        else:
-            centres.append(hosts.get(carried.get(HOST_LABEL, "")))
+    bound = [
+        nodes.get(probe.node_id) if probe.node_id is not None else None if binding is None else nodes[binding.node_id]
+        for probe, binding in zip(probes, chosen, strict=True)
+    ]
+    wants_host = [probe.node_id is None and (node is None or node.source == AGENT) for probe, node in zip(probes, bound, strict=True)]
+    named = {carried[HOST_LABEL] for carried, wants in zip(labels, wants_host, strict=True) if wants and HOST_LABEL in carried}
+    hosts = await find_hosts(tx, organization_id, named)
+    centres = []
+    for node, carried, wants in zip(bound, labels, wants_host, strict=True):
+        host = hosts.get(carried.get(HOST_LABEL, "")) if wants else None
+        centres.append(tuple(each for each in (node, host) if each is not None))
     return centres
 
 

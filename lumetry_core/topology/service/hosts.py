@@ -15,13 +15,11 @@ from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, not_found
 from lumetry_core.topology.audit import audit_edge, audit_node
 from lumetry_core.topology.fields import GIVEN_EXTERNAL_ID
-from lumetry_core.topology.model import Edge, EdgeType, Node, NodeType
+from lumetry_core.topology.model import AGENT, Edge, EdgeType, Node, NodeType
 from lumetry_core.topology.store import edges as edge_store
 from lumetry_core.topology.store import nodes as store
 from lumetry_core.topology.store import versions
 
-AGENT = "agent"
-"""The source of nodes that host agents cause."""
 NODE, EDGE = "TopologyNode", "TopologyEdge"
 
 

@@ -10,8 +10,8 @@ from lumetry_core.metrics.service.bindings import list_node_bindings
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.topology.audit import audit_edge, audit_node
-from lumetry_core.topology.model import Edge, EdgeType, Node, NodeType
-from lumetry_core.topology.service.hosts import AGENT, EDGE, NODE, make_node
+from lumetry_core.topology.model import AGENT, Edge, EdgeType, Node, NodeType
+from lumetry_core.topology.service.hosts import EDGE, NODE, make_node
 from lumetry_core.topology.store import edges as edge_store
 from lumetry_core.topology.store import nodes as store
 from lumetry_core.topology.store import references as reference_store

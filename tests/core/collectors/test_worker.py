@@ -1,18 +1,22 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import select
 
 from lumetry_core.access.model import User
 from lumetry_core.access.service.organizations import bootstrap
 from lumetry_core.activity.store.items import activity_items
-from lumetry_core.collectors.model import Collector
+from lumetry_core.collectors.config import Config
+from lumetry_core.collectors.model import Collector, Status
 from lumetry_core.collectors.service import administering, enrolling, presence
 from lumetry_core.collectors.worker import CollectorKeeper
 from lumetry_core.notices.model import NoticeDraft, NoticeKind, NoticeSeverity
 from lumetry_core.runtime.caller import system_caller
 from lumetry_core.runtime.database import Database
 from tests.conftest import FakeClock
+from tests.core.collectors.labour import ORGANIZATION, add_collector
 from tests.core.collectors.making import INSTALLATION, enrolling_as, make_beat, read_troubles, send
 from tests.core.notices.people import add_person, read_inbox, read_told
 
@@ -106,3 +110,25 @@ async def test_mark_offline_after_a_heartbeat_changes_nothing(database: Database
     async with database.write() as tx:
         await presence.tell_offline(tx, admin.organization_id, [overdue], late)
     assert await read_inbox(database, admin.organization_id, admin.id) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_found"),
+    [
+        ({}, True),
+        ({"status": Status.DUPLICATE_SUSPECTED}, True),
+        ({"status": Status.REVOKED}, False),
+        ({"offline_time": datetime(2026, 6, 1, 8, 0, tzinfo=UTC)}, False),
+        ({"last_seen_time": None}, False),
+        ({"heartbeat_interval_seconds": 31}, False),
+        ({"config": Config(heartbeat_interval_seconds=31)}, False),
+    ],
+)
+async def test_find_overdue_finds_the_silent_alone(database: Database, clock: FakeClock, changes: dict[str, Any], is_found: bool) -> None:
+    """Those whose heartbeats stay away for three intervals, the one that they keep and the one wanted of them; nobody twice."""
+    collector = await add_collector(database, clock.now(), **{"heartbeat_interval_seconds": 30, **changes})
+    start = clock.now()
+    async with database.read() as tx:
+        in_time = await presence.find_overdue(tx, ORGANIZATION, start - timedelta(hours=1), clock.advance(seconds=90))
+        late = await presence.find_overdue(tx, ORGANIZATION, start - timedelta(hours=1), clock.advance(milliseconds=1))
+    assert (in_time, late) == ([], [collector] if is_found else [])

@@ -24,7 +24,7 @@ def labels_of(marking: Marking, **labels: str) -> dict[str, str]:
 def test_mark_caller_sets_identity_of_agent() -> None:
     """Whatever an agent says of itself, its credential decides who it is, where, and what introduces its metrics."""
     marking = mark_caller(AGENT, Senders({3: PLACED}, GROUPS))
-    sent = {"agent_id": "forged", "host_id": "srv-2", "host_group": "db", "mount": "/"}
+    sent = {"agent_id": "forged", "collector_id": "forged", "host_id": "srv-2", "host_group": "db", "mount": "/"}
     assert labels_of(marking, **sent) == {"agent.id": KEY, "host.id": "srv-1", "host.group": "web", "mount": "/"}
     assert marking.mark(define("m", [], "", "")).catalog_source == "agent"
 
@@ -38,7 +38,7 @@ def test_mark_caller_removes_group_of_unplaced_agent() -> None:
 def test_mark_caller_sets_collector_and_groups_its_hosts() -> None:
     """A collector is named by its credential; points of placed hosts carry their cluster whoever sends them."""
     marking = mark_caller(COLLECTOR, Senders({3: PLACED}, GROUPS))
-    assert labels_of(marking, collector_id="c-9", host_id="srv-1", host_group="x") == {
+    assert labels_of(marking, collector_id="c-9", agent_id="forged", host_id="srv-1", host_group="x") == {
         "collector.id": "c-1",
         "host.id": "srv-1",
         "host.group": "web",
@@ -83,7 +83,7 @@ def test_mark_caller_takes_relayed_agent() -> None:
     """The relay that is demanded satisfies; the points are the agent's, not the collector's."""
     senders = Senders({3: Sender(7, 3, KEY, "srv-1", required_collector_id=RELAY)})
     marking = mark_caller(Caller(7, CredentialKind.AGENT, agent_id=3, relay_collector_id=RELAY), senders)
-    assert labels_of(marking, collector_id="c-2") == {"agent.id": KEY, "host.id": "srv-1", "collector.id": "c-2"}
+    assert labels_of(marking, collector_id="c-2") == {"agent.id": KEY, "host.id": "srv-1"}
 
 
 def test_limit_series_drops_what_is_above_the_cap() -> None:

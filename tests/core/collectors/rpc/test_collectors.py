@@ -13,6 +13,7 @@ from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceStu
 from lumetry_core.collectors.rpc.collectors import CollectorServicer
 from lumetry_core.collectors.rpc.work import WorkDesk
 from lumetry_core.collectors.service.appender import BeatAppender
+from lumetry_core.collectors.streams import Streams
 from lumetry_core.runtime.caller import Caller, CredentialKind, Permission
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database
@@ -42,7 +43,7 @@ async def authenticate(origin: Origin) -> Caller:
 async def stub(database: Database, clock: Clock, wakeups: Wakeups) -> AsyncIterator[CollectorServiceStub]:
     """A client of a running server."""
     beats = BeatAppender(database, clock)
-    servicer = CollectorServicer(database, clock, wakeups, beats, WorkDesk(database, clock, {}))
+    servicer = CollectorServicer(database, clock, wakeups, beats, WorkDesk(database, clock, {}), Streams())
     built = build_server(
         "127.0.0.1:0",
         {SERVICE: (add_CollectorServiceServicer_to_server, servicer)},

@@ -15,6 +15,8 @@ from lumetry_core.collectors.rpc.collectors import CollectorServicer
 from lumetry_core.collectors.rpc.work import WorkDesk
 from lumetry_core.collectors.service import working
 from lumetry_core.collectors.service.appender import BeatAppender
+from lumetry_core.collectors.stream_worker import StreamKeeper
+from lumetry_core.collectors.streams import Streams
 from lumetry_core.collectors.work import LEASE, Outcome, Sample, WorkKind, work_channel
 from lumetry_core.collectors.work_worker import WorkKeeper
 from lumetry_core.runtime.caller import Caller
@@ -53,9 +55,18 @@ def handler() -> NotingHandler:
 
 
 @pytest.fixture
-async def stub(database: Database, clock: FakeClock, wakeups: Wakeups, handler: NotingHandler) -> AsyncIterator[CollectorServiceStub]:
+def streams() -> Streams:
+    return Streams()
+
+
+@pytest.fixture
+async def stub(
+    database: Database, clock: FakeClock, wakeups: Wakeups, handler: NotingHandler, streams: Streams
+) -> AsyncIterator[CollectorServiceStub]:
     """A client of a running server."""
-    servicer = CollectorServicer(database, clock, wakeups, BeatAppender(database, clock), WorkDesk(database, clock, handling(handler)))
+    servicer = CollectorServicer(
+        database, clock, wakeups, BeatAppender(database, clock), WorkDesk(database, clock, handling(handler)), streams
+    )
     built = build_server(
         "127.0.0.1:0",
         {SERVICE: (add_CollectorServiceServicer_to_server, servicer)},
@@ -228,3 +239,18 @@ async def test_watch_collector_refuses_what_makes_no_sense(
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call.read()
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_watch_collector_sends_what_it_was_not_woken_for(
+    stub: CollectorServiceStub, database: Database, clock: FakeClock, streams: Streams
+) -> None:
+    """The look at all streams finds what another process told nobody of."""
+    await add_collector(database, clock.now())
+    call = stub.WatchCollector(pb.WatchCollectorRequest(capabilities=CAPABILITIES, max_outstanding=1), metadata=BEARER)
+    assert (await call.read()).HasField("config")
+    async with database.write() as tx:
+        await working.enqueue(tx, ORGANIZATION, [a_draft("s", clock.now())], clock.now())
+        tx.wakes.clear()
+    await StreamKeeper(database, streams).tick(clock.now())
+    assert (await read_work(call)).HasField("poll")
+    call.cancel()

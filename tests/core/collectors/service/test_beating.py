@@ -56,6 +56,26 @@ async def test_heartbeat_is_stored(database: Database, clock: FakeClock) -> None
     assert await read(database, collector) == after
 
 
+async def test_heartbeats_that_change_little_and_much_are_stored_whole(database: Database, clock: FakeClock) -> None:
+    """One with new figures alone, one of a new version, and two of one collector whose second says what is stored already."""
+    steady, updated, hasty = [await settle(database, clock, name) for name in ("Steady", "Updated", "Hasty")]
+    for collector in (steady, updated, hasty):
+        await send(database, clock.now(), collector, make_beat(clock.now()))
+    now = clock.advance(seconds=30)
+    beats = [
+        (steady, make_beat(now, queue_depth=4)),
+        (updated, make_beat(now, version="0.2.0", queue_depth=5)),
+        (hasty, make_beat(now, version="0.2.0")),
+        (hasty, make_beat(now, queue_depth=6)),
+    ]
+    async with database.write() as tx:
+        arrivals = [Arrival(collecting_as(collector), beat, now) for collector, beat in beats]
+        outcomes = await record_heartbeats(tx, arrivals, now)
+    assert [await read(database, collector) for collector in (steady, updated, hasty)] == [outcomes[0], outcomes[1], outcomes[3]]
+    told = [(after.version, after.queue_depth, after.last_seen_time) for after in outcomes if after is not None]
+    assert told == [("0.1.0", 4, now), ("0.2.0", 5, now), ("0.2.0", 10, now), ("0.1.0", 6, now)]
+
+
 async def test_heartbeats_of_a_group_are_judged_in_order(database: Database, clock: FakeClock) -> None:
     """Several collectors, organizations and heartbeats of one collector share a transaction; who may not report is told so."""
     web, mail = await settle(database, clock), await settle(database, clock, "Mail")
