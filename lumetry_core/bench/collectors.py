@@ -19,8 +19,6 @@ from lumetry_core.bench.usage import Disturbance, describe_machine, wait_until, 
 MEGABYTE = 1e6
 DRAIN_SECONDS = 60.0
 MIN_CARDINALITY = 500
-WARM_UP_ROUNDS = 1
-"""Every collector is heard and all series are registered before anything is measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +61,22 @@ def run_collectors(options: CollectorOptions, progress: Callable[[str], None]) -
             progress(f"registering and enrolling {options.collectors} collectors")
             fleet = asyncio.run(enroll_all(server.grpc, register(server, options.collectors)))
             define_metrics(server, options)
-            first = options_of_round(options, WARM_UP_ROUNDS)
             progress("first interval: all series are new")
-            asyncio.run(run_fleet(server.grpc, fleet, **first))
+            asyncio.run(run_fleet(server.grpc, fleet, **options_of_round(options, 0)))
             create_rules(server, [metric_key(index) for index in range(0, options.points, MEMBERS)], options.rules)
             wait_until_idle(server.tree, share=0.5)
-            progress(f"{options.rounds} intervals of {options.interval_seconds:.0f} s")
+            progress(f"{options.rounds} intervals of {options.interval_seconds:.0f} s after one in which everything is opened")
             before = count_evaluated(server)
-            disturbance, used = Disturbance(server.tree), server.tree.cpu_seconds()
-            tally = asyncio.run(run_fleet(server.grpc, fleet, **options_of_round(options, options.rounds)))
+            steady: list[tuple[Disturbance, float]] = []
+
+            def begin() -> None:
+                steady.append((Disturbance(server.tree), server.tree.cpu_seconds()))
+
+            tally = asyncio.run(run_fleet(server.grpc, fleet, **options_of_round(options, options.rounds), on_steady=begin))
+            disturbance, used = steady[0]
             elapsed = options.interval_seconds * options.rounds
-            wait_until(lambda: count_evaluated(server) - before >= options.rounds * len(fleet), longest_seconds=DRAIN_SECONDS)
+            due = (1 + options.rounds) * len(fleet)
+            wait_until(lambda: count_evaluated(server) - before >= due, longest_seconds=DRAIN_SECONDS)
             cpu = server.tree.cpu_seconds() - used
             with server.connect() as connection:
                 online = sum(one["isOnline"] for one in connection.request("GET", "/api/collectors").json(200))
@@ -81,7 +84,7 @@ def run_collectors(options: CollectorOptions, progress: Callable[[str], None]) -
                 tally,
                 elapsed,
                 cpu / elapsed,
-                count_evaluated(server) - before,
+                count_evaluated(server) - before - len(fleet),
                 online,
                 server.tree.resident_bytes(),
                 disturbance.share(),
@@ -154,7 +157,7 @@ def report_collectors(options: CollectorOptions, machine: dict[str, float], livi
     explained = [
         "each collector has a connection of its own, sends a heartbeat and a batch of points per interval"
         + (" and holds the stream for configuration and work open" if options.watch else ""),
-        "CPU: every process of the server, evaluation of all batches included; series are registered before",
+        "CPU: every process of the server, evaluation of all batches included, once series are known and connections open",
     ]
     return Report(
         f"{options.collectors:,} collectors, {options.points} points each per {options.interval_seconds:.0f} s",

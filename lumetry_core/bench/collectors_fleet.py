@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -63,12 +63,23 @@ async def enroll_all(address: str, tokens: Sequence[str]) -> list[Enrolled]:
         return list(await asyncio.gather(*(enroll(number, token) for number, token in enumerate(tokens))))
 
 
-async def run_fleet(address: str, fleet: Sequence[Enrolled], *, interval_seconds: float, points: int, rounds: int, watch: bool) -> Tally:
-    """Lets all collectors live for some intervals, spread evenly over the interval.
+async def run_fleet(
+    address: str,
+    fleet: Sequence[Enrolled],
+    *,
+    interval_seconds: float,
+    points: int,
+    rounds: int,
+    watch: bool,
+    on_steady: Callable[[], None] = lambda: None,
+) -> Tally:
+    """Lets all collectors live for some intervals, spread evenly over the interval. The first does not count: everything is opened in it.
 
     Args:
         points: Of one upload.
+        rounds: Intervals after the first.
         watch: Each holds a stream for configuration and work open, as real ones do.
+        on_steady: Called when the first interval has passed.
     """
     tally = Tally()
     async with AsyncExitStack() as stack:
@@ -81,13 +92,20 @@ async def run_fleet(address: str, fleet: Sequence[Enrolled], *, interval_seconds
                 *(
                     live(channel, one, number, start + number * step, tally, interval_seconds, points, rounds)
                     for number, (channel, one) in enumerate(zip(channels, fleet, strict=True))
-                )
+                ),
+                tell_steady(start + interval_seconds, on_steady),
             )
         finally:
             for stream in streams:
                 stream.cancel()
             await asyncio.gather(*streams, return_exceptions=True)
     return tally
+
+
+async def tell_steady(moment: float, on_steady: Callable[[], None]) -> None:
+    """Calls at a moment of the performance counter."""
+    await asyncio.sleep(max(0.0, moment - time.perf_counter()))
+    on_steady()
 
 
 async def live(
@@ -115,20 +133,21 @@ async def live(
         columns = encoder.encode(make_points(number, points))
         await ingestion.IngestColumns(columns, timeout=CALL_SECONDS, metadata=bearer(one.credential))
         encoder.confirm(columns)
-        tally.points += points
 
-    for turn in range(rounds):
+    for turn in range(1 + rounds):
         due = start + turn * interval_seconds
-        for call, answers, moment in ((beat, tally.heartbeats, due), (upload, tally.uploads, due + interval_seconds / 2)):
+        counted = tally if turn else Tally()
+        for call, answers, moment in ((beat, counted.heartbeats, due), (upload, counted.uploads, due + interval_seconds / 2)):
             await asyncio.sleep(max(0.0, moment - time.perf_counter()))
             begin = time.perf_counter()
-            tally.delays.append(max(0.0, begin - moment))
+            counted.delays.append(max(0.0, begin - moment))
             try:
                 await call()
             except grpc.aio.AioRpcError as error:
                 tally.failures.append(f"{error.code().name}: {error.details()}")
             answers.append(time.perf_counter() - begin)
-            tally.missed += time.perf_counter() - moment > interval_seconds
+            counted.missed += time.perf_counter() - moment > interval_seconds
+        counted.points += points
 
 
 async def follow(channel: grpc.aio.Channel, one: Enrolled) -> None:
