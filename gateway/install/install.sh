@@ -68,15 +68,15 @@ read_arguments() {
                 continue
                 ;;
         esac
+        has_value=true
         case "$option" in
             --*=*)
                 value="${option#*=}"
                 option="${option%%=*}"
                 ;;
             *)
-                [ $# -gt 0 ] || fail "$option needs a value; --help shows what there is"
-                value="$1"
-                shift
+                value="${1-}"
+                if [ $# -gt 0 ]; then shift; else has_value=false; fi
                 ;;
         esac
         case "$value" in
@@ -96,6 +96,7 @@ read_arguments() {
             *' --enroll-seconds') ENROLL_SECONDS="$value" ;;
             *) fail "unknown option $option; --help shows what there is" ;;
         esac
+        [ "$has_value" = true ] || fail "$option needs a value; --help shows what there is"
     done
 }
 

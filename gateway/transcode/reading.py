@@ -45,10 +45,10 @@ def read_query(kind: type[S], parameters: Mapping[str, str], faults: list[Fault]
 def read_body(kind: type[S], data: object, faults: list[Fault]) -> S:
     """Reads a parsed JSON body; types are strict and enum values exact."""
     reader = Reader(faults, text=False)
-    if not isinstance(data, dict):
-        reader.note("", "must be a JSON object")
-        data = {}
-    return reader.struct(kind, data, "")
+    if isinstance(data, dict):
+        return reader.struct(kind, data, "")
+    reader.note("", "must be a JSON object")
+    return kind(**{field.name: None for field in fields_of(kind) if field.required})
 
 
 class Reader:

@@ -124,8 +124,10 @@ class Request:
         else:
             check_content_type(self.http, self.family.is_media, self.family.bad_media)
             data = parse_json(self.content)
-        parsed = read_body(kind, {} if data is None and optional else data, faults)
-        if check:
+        if data is None and optional:
+            data = {}
+        parsed = read_body(kind, data, faults)
+        if check and isinstance(data, dict):
             check(parsed, faults)
         if faults:
             raise validation_failure(tuple(faults))

@@ -60,10 +60,10 @@ class WorkDraft:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample that a tested source shows."""
+    """A sample that a tested source shows. A collector need name neither metric nor time: no text and None."""
 
     metric_key: str
-    time: datetime
+    time: datetime | None
     value: float
     labels: Mapping[str, str]
 
@@ -250,7 +250,7 @@ def find_obstacle(
     """Why a collector cannot take work now; None: it can.
 
     Args:
-        state: `revoked`, `offline`, `suspected`, `gone` or empty: what is wrong with the collector.
+        state: `revoked`, `pending`, `offline`, `suspected`, `gone` or empty: what is wrong with the collector.
         kinds: What its configuration enables.
         capabilities: What it declares.
     """
@@ -259,19 +259,19 @@ def find_obstacle(
     who = f"Collector {name}"
     if state == "revoked":
         return f"{who} is revoked."
+    if state == "pending":
+        return f"{who} has not enrolled yet."
     if state == "offline":
         return f"{who} is offline."
     if state == "suspected":
         return f"{who} gets no work: two instances seem to run on its credential."
     if kind not in kinds:
-        return f"{who} gets no {KIND_WORDS[kind]}: its configuration does not enable them."
+        switched = "Notifications are" if kind is WorkKind.NOTIFICATION else "Polling is"
+        return f"{switched} switched off in the configuration of collector {name}."
     if capability not in capabilities:
-        return f"{who} cannot do it: it does not declare {capability}."
+        return f"{who} cannot {DEEDS.get(capability) or capability.replace(':', ' ', 1)}."
     return None
 
 
-KIND_WORDS: Mapping[WorkKind, str] = {
-    WorkKind.SOURCE_TEST: "source tests",
-    WorkKind.POLL: "polls",
-    WorkKind.NOTIFICATION: "notifications",
-}
+DEEDS: Mapping[str, str] = {"source_test": "test metric sources", "notification": "deliver notifications"}
+"""What capabilities are for; those to poll say it themselves."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from lumetry_core.collectors.checks import MAX_CAPABILITIES, MAX_CAPABILITY, MAX_COUNT, is_text
 from lumetry_core.collectors.work import MAX_CLAIMED, MAX_ERROR, MAX_SAMPLES, Outcome
-from lumetry_core.runtime.errors import Fault, Faults, LumetryError, Reason
+from lumetry_core.runtime.errors import Faults
 
 MAX_LABELS = 64
 STATUS_CODES = range(100, 600)
@@ -22,11 +22,20 @@ def check_claim(capabilities: Sequence[str], max_items: int, path_of_max: str = 
     faults.raise_if_any()
 
 
-def check_outcome(outcome: Outcome | None) -> Outcome:
-    """Checks what a collector reports. Fails with VALIDATION_FAILED."""
+def check_completion(token: str, outcome: Outcome | None) -> Outcome:
+    """Checks what a collector reports, and that it says of which claim. Fails with VALIDATION_FAILED."""
     faults = Faults()
+    faults.check(bool(token), "claimToken", "is required")
     if outcome is None:
-        raise LumetryError(Reason.VALIDATION_FAILED, "The request is not valid.", faults=(Fault("status", "is required"),))
+        faults.add("status", "is required")
+    else:
+        check_outcome(outcome, faults)
+    faults.raise_if_any()
+    return outcome or Outcome(succeeded=False)
+
+
+def check_outcome(outcome: Outcome, faults: Faults) -> None:
+    """Notes what is wrong with what came of work."""
     faults.check(
         len(outcome.error) <= MAX_ERROR and "\0" not in outcome.error, "error", f"must have at most {MAX_ERROR} characters, no NUL"
     )
@@ -42,8 +51,6 @@ def check_outcome(outcome: Outcome | None) -> Outcome:
         texts = (sample.metric_key, *sample.labels, *sample.labels.values())
         is_fine = all(is_storable(each) for each in texts)
         faults.check(is_fine, path, f"must have texts of at most {MAX_ERROR} characters, none of them NUL")
-    faults.raise_if_any()
-    return outcome
 
 
 def is_storable(text: str) -> bool:

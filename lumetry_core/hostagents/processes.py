@@ -90,7 +90,12 @@ class Update:
 
 
 def check_report(collect_time: datetime | None, processes: Sequence[Process], faults: Faults) -> list[Process]:
-    """The processes of a report as they are kept. Fails with VALIDATION_FAILED, naming every fault, those noted before included."""
+    """The processes of a report as they are kept; a blank identity is none. Fails with VALIDATION_FAILED, naming every fault.
+
+    Args:
+        collect_time: None: none was sent, or one that is among the faults.
+        faults: What was noted before, which is named too.
+    """
     if not faults:
         faults.check(collect_time is not None, "collectedAt", "is required")
     faults.check(len(processes) <= MAX_PROCESSES, "processes", f"must have at most {MAX_PROCESSES} elements")
@@ -98,7 +103,9 @@ def check_report(collect_time: datetime | None, processes: Sequence[Process], fa
     for position, process in enumerate(processes[:MAX_PROCESSES]):
         path = f"processes[{position}]"
         faults.check(is_text(process.executable, MAX_NAME), f"{path}.executable", f"must have 1 to {MAX_NAME} printable characters")
-        faults.check(is_optional(process.identity, MAX_NAME), f"{path}.identity", f"must have at most {MAX_NAME} printable characters")
+        faults.check(
+            is_optional(process.identity.strip(), MAX_NAME), f"{path}.identity", f"must have at most {MAX_NAME} printable characters"
+        )
         first = places.setdefault(process.executable, position)
         faults.check(first == position, f"{path}.executable", f"repeats processes[{first}]")
         faults.check(1 <= process.instance_count <= MAX_INSTANCES, f"{path}.instanceCount", f"must be between 1 and {MAX_INSTANCES}")
@@ -106,7 +113,7 @@ def check_report(collect_time: datetime | None, processes: Sequence[Process], fa
             faults.check(math.isfinite(percent) and percent >= 0, f"{path}.{name}", "must be a number that is not negative")
         faults.check(0 <= process.rss_bytes <= MAX_COUNT, f"{path}.rssBytes", f"must be between 0 and {MAX_COUNT}")
     faults.raise_if_any()
-    return [process if process.identity else replace(process, identity=process.executable) for process in processes]
+    return [replace(process, identity=process.identity.strip() or process.executable) for process in processes]
 
 
 def compare(stored: Mapping[str, Entry], report_time: datetime | None, processes: Sequence[Process], now: datetime) -> Update:

@@ -78,6 +78,8 @@ def check_source(draft: SourceDraft, policy: Policy, available: Collection[str],
         policy: Where polls of the core may lead.
         available: The types that the core itself can poll.
     """
+    faults.check(draft.collector_id is None or bool(draft.collector_id.strip()), "collectorId", "must be a UUID or absent")
+    faults.check(draft.name.strip().isprintable(), "name", "must have no control characters")
     collector_id = (draft.collector_id or "").strip().lower() or None
     known = draft.type in set(SourceType)
     kind = read_exact(SourceType, draft.type, "type", faults)

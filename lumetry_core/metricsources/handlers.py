@@ -6,6 +6,7 @@ from datetime import datetime
 import structlog
 
 from lumetry_core.access.vault import VaultError
+from lumetry_core.collectors.agent.polling.wording import hide
 from lumetry_core.collectors.work import (
     Outcome,
     SourceItem,
@@ -18,7 +19,7 @@ from lumetry_core.collectors.work import (
 )
 from lumetry_core.metricsources.judging import PollResult
 from lumetry_core.metricsources.model import MAX_TEST_SAMPLES, Definition, Seen, SourceTest, SourceTestStatus
-from lumetry_core.metricsources.sealing import Rules, unseal
+from lumetry_core.metricsources.sealing import Candidate, Rules, unseal
 from lumetry_core.metricsources.service import recording, sources, testing
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import LumetryError, Reason
@@ -56,8 +57,17 @@ class PollHandler:
         if not is_held(item, now):
             log.info("a metric source was not polled", source_id=int(item.subject), cause=outcome.error)
             return
-        error = "" if outcome.succeeded else outcome.error or "the collector could not poll it"
+        error = "" if outcome.succeeded else await self._hide(tx, item, outcome.error) or "the collector could not poll it"
         await recording.record_remote_poll(tx, item.organization_id, int(item.subject), item.collector_id, PollResult(error), now)
+
+    async def _hide(self, tx: Transaction, item: WorkItem, error: str) -> str:
+        """An error without the source's secret, whatever the collector did about it."""
+        source = await sources.find_source(tx, item.organization_id, int(item.subject))
+        try:
+            secret = "" if source is None else unseal(self._rules.vault, item.organization_id, source.sealed)
+        except VaultError:
+            return error
+        return error if source is None else hide(error, source.definition.asked(secret))
 
 
 class SourceTestHandler:
@@ -76,15 +86,29 @@ class SourceTestHandler:
 
     async def finish(self, tx: Transaction, item: WorkItem, outcome: Outcome, now: datetime) -> None:
         """See `WorkHandler`."""
-        samples = [Seen(each.metric_key, each.time, each.value, dict(each.labels)) for each in outcome.samples[:MAX_TEST_SAMPLES]]
+        candidate = await self._read(tx, item)
+        keys = set() if candidate is None else {each.metric_key for each in candidate.definition.items}
+        only = keys.pop() if len(keys) == 1 else ""
+        # Collectors may tell no more of a sample than its labels and value.
+        samples = [
+            Seen(each.metric_key or only, each.time or now, each.value, dict(each.labels)) for each in outcome.samples[:MAX_TEST_SAMPLES]
+        ]
+        error = outcome.error if candidate is None else hide(outcome.error, candidate.definition.asked(candidate.secret))
         test = SourceTest(
             id=int(item.subject),
             status=SourceTestStatus.SUCCEEDED if outcome.succeeded else SourceTestStatus.FAILED,
             duration_ms=outcome.duration_ms,
             samples=tuple(samples),
-            error=None if outcome.succeeded else outcome.error or "the collector could not ask it",
+            error=None if outcome.succeeded else error or "the collector could not ask it",
         )
         await testing.end_test(tx, item.organization_id, test)
+
+    async def _read(self, tx: Transaction, item: WorkItem) -> Candidate | None:
+        """What was tested; None when that cannot be known any more."""
+        try:
+            return await testing.find_candidate(tx, item.organization_id, int(item.subject), self._rules)
+        except VaultError:
+            return None
 
 
 def payload_of(definition: Definition, source_id: int, secret: str) -> SourcePayload:

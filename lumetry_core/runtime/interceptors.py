@@ -336,15 +336,16 @@ def read_origin(context: grpc.aio.ServicerContext[Any, Any]) -> Origin:
     """Reads request id, address, agent and Bearer secret of a call."""
     entries = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
     peer, by_gateway = read_peer(context.peer())
+    speaks_for_client = by_gateway and "x-lumetry-family" in entries
     authorization = entries.get("authorization", "")
     secret = authorization[len(BEARER) :].strip() if authorization[: len(BEARER)].lower() == BEARER else ""
     return Origin(
         request_id=entries.get("x-request-id") or new_uuid(),
         address=entries.get("x-client-address", peer) if by_gateway else peer,
-        user_agent=entries.get("x-client-agent") or entries.get("user-agent"),
+        user_agent=entries.get("x-client-agent") or (None if speaks_for_client else entries.get("user-agent")),
         secret=secret or None,
         family=entries.get("x-lumetry-family", DIRECT_FAMILY) if by_gateway else DIRECT_FAMILY,
-        wants_rate=by_gateway and "x-lumetry-family" in entries,
+        wants_rate=speaks_for_client,
         is_charged=not by_gateway or entries.get("x-lumetry-charge") != "0",
         relay=entries.get("x-lumetry-relay"),
     )

@@ -177,6 +177,11 @@ def decode_complete(request: Request) -> pb.CompleteWorkRequest:
     return pb.CompleteWorkRequest(claim_id=request.uuid("claimId"), claim_token=body.claim_token, outcome=outcome)
 
 
+def decode_nothing(request: Request) -> pb.CompleteWorkRequest:
+    """A completion that completes nothing, as it has no outcome: refused either way, and with NOT_FOUND where there is no such claim."""
+    return pb.CompleteWorkRequest(claim_id=request.uuid("claimId"))
+
+
 def decode_outcome(body: CompletionBody, result: ResultBody) -> work_pb2.WorkOutcome:
     """16.3 what came of it. A source that a test found not to answer as it should is a failure, too."""
     succeeded = body.status == "succeeded" and result.ok

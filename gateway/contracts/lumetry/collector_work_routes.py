@@ -11,6 +11,8 @@ def collector_rpc(method: str) -> Rpc:
     return find_rpc(collector_service_pb2.DESCRIPTOR, "CollectorService", method)
 
 
+COMPLETE = collector_rpc("CompleteWork")
+
 COLLECTOR_WORK_ROUTES = (
     Route(
         method="POST",
@@ -18,6 +20,7 @@ COLLECTOR_WORK_ROUTES = (
         heading="Claim work",
         rpc=collector_rpc("ClaimWork"),
         body=collector_work.ClaimBody,
+        gzip=True,
         decode=collector_work.decode_claim,
         encode=collector_work.encode_claim,
         answer=collector_work.Claims,
@@ -26,10 +29,12 @@ COLLECTOR_WORK_ROUTES = (
         method="POST",
         path="/v1/collectors/claims/{claimId:uuid}/complete",
         heading="Complete claimed work",
-        rpc=collector_rpc("CompleteWork"),
+        rpc=COMPLETE,
         body=collector_work.CompletionBody,
+        gzip=True,
         decode=collector_work.decode_complete,
         encode=access.encode_nothing,
+        existence=(COMPLETE, collector_work.decode_nothing),
         status=204,
     ),
 )

@@ -84,10 +84,16 @@ async def record_audit(
 
 async def record_audits(tx: Transaction, caller: Caller, changes: Sequence[Change], now: datetime) -> None:
     """Writes down many actions as `record_audit` does one."""
+    entries = await record_actions(tx, caller, changes, now)
+    await insert_histories(tx, caller.organization_id, changes, entries)
+
+
+async def record_actions(tx: Transaction, caller: Caller, changes: Sequence[Change], now: datetime) -> list[AuditEntry]:
+    """Writes down many actions without the history of their entities, for changes that `record_revisions` has taken already."""
     entries = make_entries(caller, changes, now)
     await store.insert_entries(tx, caller.organization_id, entries)
-    await insert_histories(tx, caller.organization_id, changes, entries)
     await record(tx, caller.organization_id, describe_changes(caller, changes), now, once=True)
+    return entries
 
 
 def describe_changes(caller: Caller, changes: Sequence[Change]) -> list[Draft]:

@@ -50,7 +50,8 @@ async def list_revisions(
     faults.check(entity_type in REVISED_TYPES, "entityType", f"must be one of {', '.join(sorted(REVISED_TYPES))}")
     part = read_page(page, page_size, default_size=DEFAULT_PAGE_SIZE, faults=faults)
     faults.raise_if_any()
-    written = readable(entity_id, MAX_ENTITY_ID_LENGTH)
+    # Ids of collectors are UUIDs, which mean the same in either case.
+    written = readable(entity_id.lower() if entity_type == "Collector" else entity_id, MAX_ENTITY_ID_LENGTH)
     return await store.select_revisions(tx, caller.organization_id, entity_type, written, part)
 
 

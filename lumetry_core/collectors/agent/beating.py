@@ -67,6 +67,8 @@ class Heart:
         self._listeners = listeners
         self._backoff = Backoff(pace, share)
         self._now = asyncio.Event()
+        self._told_depth = 0
+        """Of the newest heartbeat, answered or not."""
 
     def apply(self, interval_seconds: float) -> None:
         """Takes another interval; a longer one counts from the next heartbeat on."""
@@ -77,6 +79,11 @@ class Heart:
     def beat_now(self) -> None:
         """Sends the next heartbeat at once."""
         self._now.set()
+
+    def note_empty_buffer(self) -> None:
+        """Notes that nothing waits any more, which the next heartbeat tells at once if the one before told otherwise."""
+        if self._told_depth:
+            self.beat_now()
 
     async def run(self, link: Link) -> NoReturn:
         """Beats until it is cancelled."""
@@ -122,5 +129,6 @@ class Heart:
             config_apply_error=acknowledgement.error,
             capabilities=self._identity.capabilities,
         )
+        self._told_depth = request.queue_depth
         request.send_time.FromDatetime(self._clock.now())
         return request

@@ -6,8 +6,10 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import click
+import structlog
 
 from lumetry_core.collectors.agent.address import AddressError, parse_target
 from lumetry_core.collectors.agent.enrolling import EnrollmentError
@@ -18,7 +20,10 @@ from lumetry_core.collectors.agent.state import StateError
 from lumetry_core.collectors.agent.wanted import MAX_BUFFER_BYTES, MIN_BUFFER_BYTES
 from lumetry_core.runtime.logging import configure_logging
 
+log = structlog.get_logger(__name__)
+
 STANDARD_INPUT = 0
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 Life = Callable[[asyncio.Event], Awaitable[None]]
 """Runs until the event is set."""
 NOT_ADMITTED = 77
@@ -50,7 +55,7 @@ NOT_ADMITTED = 77
     envvar="LUMETRY_INTERVAL",
     default=None,
     type=click.FloatRange(1, 3600),
-    help="Seconds between samples of this host, in place of the configured ones.",
+    help="Seconds between samples of this host, in place of the configured ones; refused in agent mode, where rule packs say it.",
 )
 @click.option(
     "--buffer-bytes",
@@ -74,7 +79,14 @@ NOT_ADMITTED = 77
 )
 @click.option("--cluster", envvar="LUMETRY_CLUSTER", default=None, help="Of an agent: display name of the cluster to join.")
 @click.option("--cluster-id", envvar="LUMETRY_CLUSTER_ID", default=None, help="Of an agent: external id of the cluster to join.")
-@click.option("--log-level", envvar="LUMETRY_LOG_LEVEL", default="INFO", show_default=True, help="Least level that is logged.")
+@click.option(
+    "--log-level",
+    envvar="LUMETRY_LOG_LEVEL",
+    default="INFO",
+    show_default=True,
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    help="Least level that is logged.",
+)
 @click.option("--lifeline", is_flag=True, help="End when standard input closes.")
 def run_command(
     *,
@@ -92,7 +104,7 @@ def run_command(
     log_level: str,
     lifeline: bool,
 ) -> None:
-    """Samples this host and sends the points to a server; keeps them on disk while it is away.
+    """Samples this host and sends the points to a server; keeps them on disk while it is away. Logs JSON, one object a line.
 
     Ends with code 77 when the server does not admit the collector: its enrollment token is missing or refused, or it was revoked. Starting
     it again does not help then.
@@ -107,10 +119,15 @@ def run_command(
     try:
         asyncio.run(run_until_told(life, lifeline=lifeline))
     except StateError as error:
-        raise click.ClickException(str(error)) from error
+        end(error, 1)
     except (EnrollmentError, RevokedError) as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(NOT_ADMITTED)
+        end(error, NOT_ADMITTED)
+
+
+def end(reason: Exception, code: int) -> NoReturn:
+    """Ends the process; the last line of the log says why."""
+    log.error(str(reason), exit_code=code)
+    sys.exit(code)
 
 
 def choose_life(settings: Settings, options: AgentOptions) -> Life:

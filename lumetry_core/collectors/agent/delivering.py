@@ -5,7 +5,7 @@ behind is preceded by a *herald*: the newest sample of this host, once out of tu
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn, Protocol
 
@@ -56,6 +56,10 @@ class Delivery:
         """By group: the newest sample, if it went into one record."""
         self._sampled = asyncio.Event()
         """Set once there is one."""
+        self._is_catching_up = buffer.pending_points > 0
+        """Whether points wait or waited that an outage or an earlier process left behind."""
+        self.on_caught_up: Callable[[], None] = lambda: None
+        """Told when nothing of that waits any more."""
         self._judged_ms = 0
         """Time of the newest points that the product is known to have had from this process."""
 
@@ -100,9 +104,10 @@ class Delivery:
                 await self._rest(error)
                 continue
             else:
+                self._tell_return()
                 self._buffer.commit(chunk)
                 suspects = max(0, suspects - 1)
-                self._tell_return()
+            self._note_progress()
             self._backoff.reset()
             self._progress.set()
 
@@ -160,12 +165,18 @@ class Delivery:
         )
         return max(0, suspects - 1)
 
+    def _note_progress(self) -> None:
+        if self._is_catching_up and not self._buffer.pending_points:
+            self._is_catching_up = False
+            self.on_caught_up()
+
     def _tell_return(self) -> None:
         if self._is_absence_told or self._forbidden:
             log.info("the server is back", waiting_points=self._buffer.pending_points)
         self._is_absence_told = self._forbidden = False
 
     async def _rest(self, error: CallError) -> None:
+        self._is_catching_up = True
         is_outage = not isinstance(error, CredentialError | ForbiddenError)
         self.note_absence(error if is_outage else None)
         if isinstance(error, CredentialError):

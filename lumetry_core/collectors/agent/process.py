@@ -90,6 +90,7 @@ class HostCollector:
             settings.pace,
             surroundings.share,
         )
+        self._delivery.on_caught_up = self._heart.note_empty_buffer
         self._parts: Parts | None = None
         self._collector_id = ""
         self._rotation = asyncio.Event()
@@ -140,6 +141,9 @@ class HostCollector:
         known = find_credential(self._state, token)
         if known is not None:
             return known
+        if not token and self._state.has_credential_file:
+            file = self._state.folder / "credential.json"
+            raise EnrollmentError(f"{file} cannot be read: restore it, or enroll again with a new enrollment token.")
         if not token:
             raise EnrollmentError("This collector has not enrolled yet and needs an enrollment token.")
         backoff = Backoff(self._settings.pace, self._share)
@@ -193,14 +197,11 @@ class HostCollector:
             self._delivery.note_absence(error)
 
     def _note_revocation(self, error: CredentialError) -> None:
-        log.error(
-            "the server refuses this collector: its credential was revoked or the collector was removed; nothing is sent any more. "
-            "To enroll again, start it with a new enrollment token",
-            waiting_points=self._buffer.pending_points,
-            error=str(error),
-        )
         if not self._revoked.done():
-            text = "The server refuses this collector. To enroll again, start it with a new enrollment token."
+            text = (
+                "The server refuses this collector: its credential was revoked or the collector was removed; nothing is sent any more. "
+                f"To enroll again, start it with a new enrollment token. ({error})"
+            )
             self._revoked.set_exception(RevokedError(text))
 
     def _follow(self, directive: collectors_pb.WatchCollectorResponse) -> None:

@@ -1,7 +1,7 @@
 """The relay for agents that cannot reach the product themselves, of whichever kind the collector's own connection is.
 
-It passes the calls of agents on as they are and says who passed them on; it neither keeps nor reads anything. What agents may do is the
-product's to judge by the agent's own credential.
+It passes the calls of agents on as they are and says who passed them on; it keeps nothing and reads nothing but what kind of credential a
+call carries (`passing`). What agents may do is the product's to judge by the agent's own credential.
 """
 
 from typing import Protocol

@@ -5,11 +5,13 @@ from collections.abc import Iterable, Sequence
 
 import grpc
 
+from lumetry_core.collectors.agent.passing import REFUSAL, may_pass
 from lumetry_core.collectors.agent.wanted import ConfigError
 
+ENROLL = "/lumetry.hostagents.v1.HostAgentChannelService/EnrollHostAgent"
 METHODS = frozenset(
     {
-        "/lumetry.hostagents.v1.HostAgentChannelService/EnrollHostAgent",
+        ENROLL,
         "/lumetry.hostagents.v1.HostAgentChannelService/SendHostAgentHeartbeat",
         "/lumetry.hostagents.v1.HostAgentChannelService/ReportHostProcesses",
         "/lumetry.metrics.v1.IngestionService/IngestMetrics",
@@ -84,6 +86,9 @@ class GrpcRelay(grpc.GenericRpcHandler):
 
     async def _pass(self, method: str, request: bytes, context: Context) -> bytes:
         metadata = [(key, value) for key, value in context.invocation_metadata() or () if key in PASSED_KEYS]
+        credentials = [str(value) for key, value in metadata if key == "authorization"]
+        if len(credentials) != 1 or not may_pass(credentials[0], is_enrollment=method == ENROLL):
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, REFUSAL)
         metadata.append((RELAY_KEY, self._collector_id))
         left = context.time_remaining()
         try:

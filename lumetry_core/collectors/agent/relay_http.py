@@ -9,9 +9,11 @@ import msgspec
 from aiohttp import web
 from multidict import CIMultiDict
 
+from lumetry_core.collectors.agent.passing import REFUSAL, may_pass
 from lumetry_core.collectors.agent.wanted import ConfigError
 
-PATHS = frozenset({"/v1/agents/enroll", "/v1/agents/heartbeat", "/v1/agents/process-inventory", "/v1/metrics"})
+ENROLL = "/v1/agents/enroll"
+PATHS = frozenset({ENROLL, "/v1/agents/heartbeat", "/v1/agents/process-inventory", "/v1/metrics"})
 """All that passes, with POST."""
 RELAY_HEADER = "X-Lumetry-Relay"
 PASSED_HEADERS = ("Authorization", "Content-Type", "Content-Encoding", "Accept", "Accept-Encoding", "User-Agent", "X-Request-Id")
@@ -29,8 +31,14 @@ CONNECT_SECONDS = 3.0
 STOP_SECONDS = 1.0
 RETRY_SECONDS = "5"
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}", re.ASCII)
-TITLES: Mapping[int, str] = {404: "Not Found", 405: "Method Not Allowed", 413: "Content Too Large", 503: "Service Unavailable"}
-TYPES: Mapping[int, str] = {413: "/problems/payload-too-large", 503: "/problems/unavailable"}
+TITLES: Mapping[int, str] = {
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    503: "Service Unavailable",
+}
+TYPES: Mapping[int, str] = {403: "/problems/forbidden", 413: "/problems/payload-too-large", 503: "/problems/unavailable"}
 
 
 class HttpRelay:
@@ -79,6 +87,8 @@ class HttpRelay:
             return refuse(request, 404, "This collector relays nothing but the calls of agents.")
         if request.method != "POST":
             return refuse(request, 405, "This route answers POST.", {"Allow": "POST"})
+        if not may_pass(request.headers.get("Authorization", ""), is_enrollment=request.rel_url.raw_path == ENROLL):
+            return refuse(request, 403, REFUSAL)
         if self._calls >= MAX_CALLS or self._session is None:
             return refuse(request, 503, "This collector relays as many calls as it can.", {"Retry-After": RETRY_SECONDS})
         self._calls += 1

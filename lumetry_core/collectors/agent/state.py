@@ -81,6 +81,11 @@ class State:
         """The kept credential; None when there is none or it cannot be read."""
         return read_json(self.folder / "credential.json", Credential)
 
+    @property
+    def has_credential_file(self) -> bool:
+        """Whether a credential is kept, be it readable or not."""
+        return (self.folder / "credential.json").exists()
+
     def save_credential(self, credential: Credential) -> None:
         """Keeps the credential, readable by its owner only."""
         write_private(self.folder / "credential.json", msgspec.json.encode(credential))

@@ -73,7 +73,7 @@ def decode_outcome(message: pb.WorkOutcome) -> Outcome:
 def decode_sample(message: pb.WorkSample, position: int) -> Sample:
     """A sample that a tested source shows."""
     try:
-        time = truncate(message.time.ToDatetime(UTC))
+        time = truncate(message.time.ToDatetime(UTC)) if message.HasField("time") else None
     except (ValueError, OverflowError):
         fault = Fault(f"result.sample[{position}].timestamp", "is not a time")
         raise LumetryError(Reason.VALIDATION_FAILED, "The request is not valid.", faults=(fault,)) from None

@@ -26,7 +26,7 @@ from lumetry_core.collectors.work import (
     work_channel,
 )
 from lumetry_core.collectors.work import find_obstacle as obstacle_of
-from lumetry_core.collectors.work_checks import check_claim, check_outcome
+from lumetry_core.collectors.work_checks import check_claim, check_completion
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import LumetryError, Reason, not_found
@@ -126,7 +126,7 @@ async def complete(
     item = await store.find_claim(tx, caller.organization_id, claim_id, lock=True) if is_uuid(claim_id) else None
     if item is None or item.collector_id != caller.collector_id:
         raise not_found("Claim", claim_id)
-    reported = check_outcome(outcome)
+    reported = check_completion(token, outcome)
     refusal = find_refusal(item, digest_secret(token), now)
     if refusal is not None:
         raise LumetryError(Reason.CONFLICT, refusal, type="Claim", id=claim_id, state="finished" if item.finish_time else "open")
@@ -199,6 +199,26 @@ async def find_obstacle(
     return (await look_at(tx, organization_id, collector_id, kind, capability, now))[0]
 
 
+async def find_lasting_obstacle(
+    tx: Transaction, organization_id: int, collector_id: str, kind: WorkKind, capabilities: Sequence[str], now: datetime
+) -> str | None:
+    """Why a collector would not take work of a kind even after a while; None: it would, if it is there or comes back.
+
+    That it is away, or suspected to be a duplicate, passes and is told of by itself; what it could do then shows only when it is there.
+    """
+    collector = await collector_store.find(tx, organization_id, collector_id)
+    if collector is None:
+        return obstacle_of(kind, "", name="", state="gone", kinds=(), capabilities=())
+    state, declared = state_of(collector, now), collector.capabilities
+    kinds, lasting = kinds_of(collector), state if state == "revoked" else ""
+    for capability in capabilities:
+        known = declared if state == "" else (*declared, capability)
+        obstacle = obstacle_of(kind, capability, name=collector.name, state=lasting, kinds=kinds, capabilities=known)
+        if obstacle is not None:
+            return obstacle
+    return None
+
+
 async def find_refusal_of(tx: Transaction, organization_id: int, collector_id: str) -> str | None:
     """Why nothing may be assigned to a collector, as what follows a path; None: it may."""
     collector = await collector_store.find(tx, organization_id, collector_id) if is_uuid(collector_id) else None
@@ -223,7 +243,9 @@ def state_of(collector: Collector, now: datetime) -> str:
     """What keeps a collector from any work; empty: nothing."""
     if collector.status is Status.REVOKED:
         return "revoked"
-    if collector.status is Status.PENDING or not is_online(collector, now):
+    if collector.status is Status.PENDING:
+        return "pending"
+    if not is_online(collector, now):
         return "offline"
     return "suspected" if collector.status is Status.DUPLICATE_SUSPECTED else ""
 

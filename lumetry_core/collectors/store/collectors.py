@@ -70,6 +70,8 @@ TURNS = (
     "offline_time",
 )
 """Columns that few heartbeats change."""
+KEPT_OF_REVOKED = 160
+"""Characters of the key of a revoked collector's name, before its id."""
 READ_AT_ONCE = 5000
 """Collectors in one statement."""
 FIGURES_OF = attrgetter(*FIGURES)
@@ -102,13 +104,19 @@ def to_row(collector: Collector) -> Mapping[str, Any]:
     """Model to columns."""
     return {
         **{name: getattr(collector, name) for name in SAME},
-        "name_key": collector.name.lower(),
+        "name_key": name_key(collector),
         "status": collector.status.value,
         "capabilities": "\n".join(collector.capabilities),
         "recent_instances": "\n".join(f"{recent.instance_id} {to_ms(recent.time)}" for recent in collector.recent_instances),
         "config": write_config(collector.config),
         "config_apply_status": None if collector.config_apply_status is None else collector.config_apply_status.value,
     }
+
+
+def name_key(collector: Collector) -> str:
+    """What is unique of a name. That of a revoked collector is free again: its key has a line break, which no name has."""
+    key = collector.name.lower()
+    return f"{key[:KEPT_OF_REVOKED]}\n{collector.id}" if collector.status is Status.REVOKED else key
 
 
 def to_model(row: Row[Any]) -> Collector:

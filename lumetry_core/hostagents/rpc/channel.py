@@ -72,17 +72,17 @@ class HostAgentChannelServicer(HostAgentChannelServiceServicer):
         self, request: pb.SendHostAgentHeartbeatRequest, context: Context
     ) -> pb.SendHostAgentHeartbeatResponse:
         """See the proto."""
-        beat = decode_beat(request)
-        return encode_answer(await self._beats.append(Submission(current_caller(), beat)))
+        faults = Faults()
+        beat = decode_beat(request, faults)
+        return encode_answer(await self._beats.append(Submission(current_caller(), beat, faults)))
 
     async def ReportHostProcesses(self, request: pb.ReportHostProcessesRequest, context: Context) -> pb.ReportHostProcessesResponse:
         """See the proto."""
         return await report_host_processes(self._database, self._clock, request)
 
 
-def decode_beat(request: pb.SendHostAgentHeartbeatRequest) -> Beat:
-    """A heartbeat. Fails with VALIDATION_FAILED, naming every fault."""
-    faults = Faults()
+def decode_beat(request: pb.SendHostAgentHeartbeatRequest, faults: Faults) -> Beat:
+    """A heartbeat; what is faulty is noted."""
     if request.HasField("send_time"):
         decode_time(request.send_time, "sentAt", faults)
     faults.check(request.HasField("send_time"), "sentAt", "is required")
@@ -94,10 +94,9 @@ def decode_beat(request: pb.SendHostAgentHeartbeatRequest) -> Beat:
         series_dropped=request.series_dropped,
         transport=request.transport,
         packs=tuple(Pack(pack.pack_id, pack.version) for pack in request.packs),
-        detected_software=tuple(dict.fromkeys(request.detected_software)),
+        detected_software=tuple(request.detected_software),
     )
-    check_beat(beat, faults)
-    return beat
+    return check_beat(beat, faults)
 
 
 def encode_answer(answer: Answer) -> pb.SendHostAgentHeartbeatResponse:

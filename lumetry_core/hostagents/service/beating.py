@@ -22,7 +22,7 @@ from lumetry_core.metrics.senders import GROUP_LABEL, check_relay
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction
-from lumetry_core.runtime.errors import LumetryError
+from lumetry_core.runtime.errors import Faults, LumetryError
 from lumetry_core.runtime.group_commit import GroupCommit, Limits
 
 LIMITS = Limits(group=500, waiting=20_000)
@@ -31,10 +31,12 @@ LIMITS = Limits(group=500, waiting=20_000)
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A heartbeat whose form was checked, and who sent it."""
+    """A heartbeat, and who sent it."""
 
     caller: Caller
     beat: Beat
+    faults: Faults = field(default_factory=Faults)
+    """What is wrong with its form; who is refused anyway does not hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ class BeatAppender:
         self._commits: GroupCommit[Submission, Answer | LumetryError] = GroupCommit(database, clock, write, size_of, LIMITS)
 
     async def append(self, submission: Submission) -> Answer:
-        """Notes that an agent lives. Fails with UNAUTHENTICATED, RELAY_REQUIRED, OVERLOADED, STORE_UNAVAILABLE."""
+        """Notes that an agent lives. Fails with UNAUTHENTICATED, RELAY_REQUIRED, VALIDATION_FAILED, OVERLOADED, STORE_UNAVAILABLE."""
         answer = await self._commits.append(submission)
         if isinstance(answer, LumetryError):
             raise answer
@@ -134,6 +136,7 @@ async def record_of_organization(
         relay = pick_relay(submission.caller.relay_collector_id, relays)
         try:
             check_relay(replace(submission.caller, relay_collector_id=relay), agent.required_collector_id)
+            submission.faults.raise_if_any()
         except LumetryError as refusal:
             answers.append(refusal)
             continue

@@ -18,7 +18,9 @@ from lumetry_core.hostagents.store import tags as tag_store
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.identifiers import new_uuid, visible_prefix
+from lumetry_core.topology.model import AGENT
 from lumetry_core.topology.service.hosts import ensure_host_node, find_cluster, place_in_cluster
+from lumetry_core.topology.service.workloads import write_node
 
 ENTITY = "Agent"
 
@@ -56,7 +58,7 @@ async def enroll(tx: Transaction, caller: Caller, sent: Installation, defaults: 
         transport=Transport.DIRECT if relay is None else Transport.COLLECTOR,
         collector_id=relay,
     )
-    agent = await place(tx, caller, agent, installation, now)
+    agent = await place(tx, caller, agent, installation, None if before is None else before.hostname, now)
     await store.save_agent(tx, agent)
     clusters = await find_clusters(tx, caller.organization_id, [agent])
     settings = await read_settings(tx, caller.organization_id, defaults)
@@ -104,10 +106,19 @@ def check_known(agent: HostAgent | None, profile: Profile) -> HostAgent:
     return agent
 
 
-async def place(tx: Transaction, caller: Caller, agent: HostAgent, installation: Installation, now: datetime) -> HostAgent:
-    """The agent with its host in the topology, which joins the cluster that was asked for, if there is exactly one."""
+async def place(
+    tx: Transaction, caller: Caller, agent: HostAgent, installation: Installation, former_name: str | None, now: datetime
+) -> HostAgent:
+    """The agent with its host in the topology, which joins the cluster that was asked for, if there is exactly one.
+
+    Args:
+        former_name: Of the host when it enrolled before. A node that is there because of the agent and still bears it is renamed; what
+            people or an import named keeps its name.
+    """
     facts = {"os": installation.os, "arch": installation.arch}
     node = await ensure_host_node(tx, caller, installation.host_id, installation.hostname, facts, now)
+    if node.source == AGENT and node.display_name == former_name != installation.hostname:
+        await write_node(tx, caller, node, replace(node, display_name=installation.hostname, update_time=now), now)
     if installation.cluster or installation.cluster_id:
         cluster = await find_cluster(tx, caller.organization_id, name=installation.cluster, external_id=installation.cluster_id)
         if cluster is not None:

@@ -1,5 +1,6 @@
 """What processes on several hosts are the same by, and whether it is monitored (contract lumetry 17.2)."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from lumetry_core.hostagents.processes import STALE_AFTER, Identity
@@ -9,6 +10,7 @@ from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
 from lumetry_core.runtime.errors import Faults, not_found
 from lumetry_core.runtime.paging import read_page
+from lumetry_core.topology.service.nodes import find_nodes
 
 DEFAULT_PAGE_SIZE = 25
 MAX_SEARCHED = 255
@@ -32,7 +34,14 @@ async def list_identities(
     text = search.strip()
     if len(text) > MAX_SEARCHED:
         return [], 0
-    return await store.list_identities(tx, organization_id, text, now - STALE_AFTER, part)
+    found, total = await store.list_identities(tx, organization_id, text, now - STALE_AFTER, part)
+    return await judge_nodes(tx, organization_id, found), total
+
+
+async def judge_nodes(tx: Transaction, organization_id: int, found: list[Identity]) -> list[Identity]:
+    """Identities as the graph is now: whose Component has left it is not monitored any more, though its rows are still to be cleared."""
+    present = await find_nodes(tx, organization_id, {each.node_id for each in found if each.node_id is not None})
+    return [replace(each, node_id=each.node_id if each.node_id in present else None) for each in found]
 
 
 async def get_identity(tx: Transaction, organization_id: int, identity: str, now: datetime) -> Identity:
@@ -40,7 +49,8 @@ async def get_identity(tx: Transaction, organization_id: int, identity: str, now
     found = {} if "\0" in identity else await store.count_identities(tx, organization_id, [identity], now - STALE_AFTER)
     if identity not in found:
         raise not_found("Process", identity)
-    return found[identity]
+    [judged] = await judge_nodes(tx, organization_id, [found[identity]])
+    return judged
 
 
 async def set_monitoring(tx: Transaction, caller: Caller, identity: str, *, is_enabled: bool, now: datetime) -> Identity:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from lumetry_core.access.service.audit import record_audit
+from lumetry_core.access.service.audit import Change, record_actions, record_audit
 from lumetry_core.hostagents.model import HostAgent
 from lumetry_core.hostagents.packs import EXECUTABLE_LABEL, PROCESS_METRICS
 from lumetry_core.hostagents.processes import STALE_AFTER, Entry, external_id_of
@@ -17,7 +17,9 @@ from lumetry_core.hostagents.store import agents as agent_store
 from lumetry_core.hostagents.store import monitored as store
 from lumetry_core.hostagents.store import processes as process_store
 from lumetry_core.hostagents.store.monitored import Kind, Part
+from lumetry_core.metrics.audit import audit_binding
 from lumetry_core.metrics.binding import NewBinding
+from lumetry_core.metrics.service.bindings import KIND as BINDING
 from lumetry_core.metrics.service.bindings import bind_all, find_bindings, unbind_all
 from lumetry_core.runtime.caller import Caller, system_caller
 from lumetry_core.runtime.database import Transaction
@@ -163,7 +165,10 @@ async def write_differences(tx: Transaction, caller: Caller, found: Differences,
     made = await add_hosts(tx, caller, found.new_links.keys(), now)
     added = [Part(Kind.EDGE, number, found.new_links[link]) for link, number in made.items()]
     wanted = [NewBinding(metric_key, node_id, {EXECUTABLE_LABEL: name}) for metric_key, node_id, name in sorted(found.new_bindings)]
-    for binding in await bind_all(tx, caller, wanted, now):
+    bound = await bind_all(tx, caller, wanted, now)
+    changes = [Change(f"{BINDING}.Created", BINDING, binding.id, None, audit_binding(binding)) for binding in bound]
+    await record_actions(tx, caller, changes, now)
+    for binding in bound:
         identity = found.new_bindings[binding.metric_key, binding.node_id, binding.labels[EXECUTABLE_LABEL]]
         added.append(Part(Kind.BINDING, binding.id, identity))
     await store.insert_parts(tx, organization_id, added)

@@ -28,9 +28,14 @@ async def get_pack(tx: Transaction, organization_id: int, pack_id: str, *, lock:
 
 
 async def update_pack(tx: Transaction, caller: Caller, pack_id: str, usage: Usage, now: datetime) -> UsedPack:
-    """Decides how a pack is used; agents follow with their next heartbeat. Fails with NOT_FOUND, VALIDATION_FAILED."""
+    """Decides how a pack is used; agents follow with their next heartbeat. What it is already changes nothing.
+
+    Fails with NOT_FOUND, VALIDATION_FAILED.
+    """
     before = await get_pack(tx, caller.organization_id, pack_id, lock=True)
     after = UsedPack(before.pack, check_usage(usage))
+    if after == before:
+        return before
     await store.write_usage(tx, caller.organization_id, pack_id, after.usage)
     await record_audit(tx, caller, f"{ENTITY}.Updated", ENTITY, pack_id, now, revision_of_usage(before), revision_of_usage(after))
     return after

@@ -50,7 +50,9 @@ def describe_presence(agent: HostAgent, action: str, severity: Severity) -> Draf
 
 def describe_silence(agent: HostAgent) -> NoticeDraft:
     """What inboxes are told of an agent that went silent."""
-    seen = "It was never heard of." if agent.last_seen_time is None else f"Its last heartbeat came at {spell_time(agent.last_seen_time)}."
+    seen = f"It has sent no heartbeat since it enrolled at {spell_time(agent.contact_time)}."
+    if agent.last_seen_time is not None:
+        seen = f"Its last heartbeat came at {spell_time(agent.last_seen_time)}."
     return NoticeDraft(
         kind=NoticeKind.AGENT_OFFLINE,
         severity=NoticeSeverity.WARNING,

@@ -7,7 +7,7 @@ from lumetry_core.access.service.agent_credentials import issue_agent_enrollment
 from lumetry_core.access.service.audit import record_audit
 from lumetry_core.hostagents.drafts import ProfileDraft, check_profile, is_uuid
 from lumetry_core.hostagents.model import Profile, revision_of_profile
-from lumetry_core.hostagents.service.relays import list_relays
+from lumetry_core.hostagents.service.relays import list_known
 from lumetry_core.hostagents.store import profiles as store
 from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Transaction
@@ -31,7 +31,7 @@ async def create_profile(tx: Transaction, caller: Caller, draft: ProfileDraft, n
     wanted = check_profile(draft, faults)
     collector_id = wanted.required_collector_id
     if collector_id is not None and is_uuid(collector_id):
-        known = collector_id in await list_relays(tx, caller.organization_id)
+        known = collector_id in await list_known(tx, caller.organization_id)
         faults.check(known, "requiredCollectorId", "is not a collector that can relay")
     faults.raise_if_any()
     profile = Profile(

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from lumetry_core.collectors.service.working import enqueue
+from lumetry_core.collectors.service.working import enqueue, find_lasting_obstacle
 from lumetry_core.collectors.work import WorkDraft, WorkKind
 from lumetry_core.metricsources.fairness import choose
+from lumetry_core.metricsources.judging import PollResult
 from lumetry_core.metricsources.model import Source
 from lumetry_core.metricsources.schedule import OVERDUE, end_lease, end_patience, plan_missed, plan_next, poll_budget
+from lumetry_core.metricsources.service.recording import settle
 from lumetry_core.metricsources.store import claims as store
 from lumetry_core.runtime.database import Transaction
 
@@ -42,15 +44,23 @@ async def claim_polls(tx: Transaction, running: Mapping[int, int], free: int, mo
 
 
 async def hand_out(tx: Transaction, sources: Sequence[Source], now: datetime) -> None:
-    """Has collectors poll. Where the poll before is not over yet, there is no other."""
+    """Has collectors poll. Where the poll before is not over yet, there is no other; where the collector cannot, the poll has failed."""
     drafts: dict[int, list[WorkDraft]] = {}
+    obstacles: dict[tuple[int, str, str], str | None] = {}
     for source in sources:
         definition = source.definition
+        collector_id, capability = definition.collector_id or "", f"poll:{definition.type.value}"
+        key = source.organization_id, collector_id, capability
+        if key not in obstacles:
+            obstacles[key] = await find_lasting_obstacle(tx, source.organization_id, collector_id, WorkKind.POLL, [capability], now)
+        if (obstacle := obstacles[key]) is not None:
+            await settle(tx, source, PollResult(obstacle, definition.metric_keys), now, None)
+            continue
         budget = poll_budget(definition.timeout_seconds, len(definition.items))
         draft = WorkDraft(
-            collector_id=definition.collector_id or "",
+            collector_id=collector_id,
             kind=WorkKind.POLL,
-            capability=f"poll:{definition.type.value}",
+            capability=capability,
             subject=str(source.id),
             budget_ms=int(budget * 1000),
             expire_time=end_patience(now, definition.poll_interval_seconds),

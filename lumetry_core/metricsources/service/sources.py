@@ -51,6 +51,11 @@ async def get_source(tx: Transaction, organization_id: int, source_id: int, *, l
     return found
 
 
+async def find_source(tx: Transaction, organization_id: int, source_id: int) -> Source | None:
+    """One source; None when it is gone."""
+    return await store.find_source(tx, organization_id, source_id)
+
+
 async def create_source(tx: Transaction, caller: Caller, draft: SourceDraft, rules: Rules, chance: Chance, now: datetime) -> Source:
     """Adds a source and defines its metrics that are missing. Fails with VALIDATION_FAILED."""
     organization_id = caller.organization_id

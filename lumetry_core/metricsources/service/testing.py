@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from lumetry_core.access.service.audit import record_audit, storable
 from lumetry_core.access.vault import VaultError
-from lumetry_core.collectors.service.working import enqueue
+from lumetry_core.collectors.service.working import enqueue, find_lasting_obstacle
 from lumetry_core.collectors.work import WorkDraft, WorkKind
 from lumetry_core.metricsources.drafts import SourceDraft
 from lumetry_core.metricsources.judging import MAX_ERROR
@@ -27,7 +27,7 @@ RETRY_SECONDS = 10
 async def begin_test(
     tx: Transaction, caller: Caller, source_id: int | None, draft: SourceDraft | None, rules: Rules, now: datetime
 ) -> tuple[Candidate, SourceTest | None]:
-    """Judges what is to be tested; answers it, and the test that waits for a collector: None when the caller has to make it.
+    """Judges what is to be tested; answers it, and the test that a collector makes or cannot make: None when the caller has to make it.
 
     Fails with NOT_FOUND, VALIDATION_FAILED, and with OVERLOADED while too many tests of the organization wait for collectors.
     """
@@ -37,9 +37,6 @@ async def begin_test(
     definition = candidate.definition
     test = None
     if definition.collector_id is not None:
-        if await store.count_waiting(tx, organization_id) >= MAX_WAITING:
-            message = "Too many tests wait for collectors."
-            raise LumetryError(Reason.OVERLOADED, message, retry_after_seconds=str(RETRY_SECONDS))
         test = await queue_test(tx, organization_id, candidate, definition.collector_id, rules, now)
     # Without values, as a test is no change and no part of the source's history.
     await record_audit(tx, caller, f"{ENTITY}.Tested", ENTITY, source_id or "candidate", now)
@@ -74,7 +71,14 @@ async def judge_candidate(
 async def queue_test(
     tx: Transaction, organization_id: int, candidate: Candidate, collector_id: str, rules: Rules, now: datetime
 ) -> SourceTest:
-    """Has a collector make a test."""
+    """Has a collector make a test; one that it cannot make has failed at once, and is not kept."""
+    capabilities = [f"poll:{candidate.definition.type.value}", "source_test"]
+    obstacle = await find_lasting_obstacle(tx, organization_id, collector_id, WorkKind.SOURCE_TEST, capabilities, now)
+    if obstacle is not None:
+        return SourceTest(status=SourceTestStatus.FAILED, duration_ms=0, error=obstacle)
+    if await store.count_waiting(tx, organization_id) >= MAX_WAITING:
+        message = "Too many tests wait for collectors."
+        raise LumetryError(Reason.OVERLOADED, message, retry_after_seconds=str(RETRY_SECONDS))
     sealed = seal_candidate(rules.vault, organization_id, candidate)
     number = await store.insert_test(tx, organization_id, sealed, now)
     budget = poll_budget(candidate.definition.timeout_seconds, len(candidate.definition.items))
@@ -100,12 +104,16 @@ async def get_test(tx: Transaction, organization_id: int, test_id: int, now: dat
 
 async def start_test(tx: Transaction, organization_id: int, test_id: int, rules: Rules) -> Candidate | None:
     """What a collector is to test now; None when the test is over or forgotten. Raises VaultError."""
-    found = await store.find_test(tx, organization_id, test_id)
-    if found is None or found.sealed is None:
-        return None
-    candidate = unseal_candidate(rules.vault, organization_id, found.sealed)
-    await store.update_test(tx, organization_id, SourceTest(id=test_id, status=SourceTestStatus.RUNNING), is_over=False)
+    candidate = await find_candidate(tx, organization_id, test_id, rules)
+    if candidate is not None:
+        await store.update_test(tx, organization_id, SourceTest(id=test_id, status=SourceTestStatus.RUNNING), is_over=False)
     return candidate
+
+
+async def find_candidate(tx: Transaction, organization_id: int, test_id: int, rules: Rules) -> Candidate | None:
+    """What a collector tests, with its secret; None when the test is over or forgotten. Raises VaultError."""
+    found = await store.find_test(tx, organization_id, test_id)
+    return None if found is None or found.sealed is None else unseal_candidate(rules.vault, organization_id, found.sealed)
 
 
 async def end_test(tx: Transaction, organization_id: int, test: SourceTest) -> None:

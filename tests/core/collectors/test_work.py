@@ -90,10 +90,11 @@ def test_finish_keeps_the_outcome_but_no_samples() -> None:
     [
         ("gone", (), (), "The collector does not exist."),
         ("revoked", tuple(WorkKind), ("poll:prometheus",), "Collector Edge is revoked."),
+        ("pending", tuple(WorkKind), (), "Collector Edge has not enrolled yet."),
         ("offline", tuple(WorkKind), ("poll:prometheus",), "Collector Edge is offline."),
         ("suspected", tuple(WorkKind), (), "Collector Edge gets no work: two instances seem to run on its credential."),
-        ("", (WorkKind.NOTIFICATION,), ("poll:prometheus",), "Collector Edge gets no polls: its configuration does not enable them."),
-        ("", tuple(WorkKind), ("poll:mysql",), "Collector Edge cannot do it: it does not declare poll:prometheus."),
+        ("", (WorkKind.NOTIFICATION,), ("poll:prometheus",), "Polling is switched off in the configuration of collector Edge."),
+        ("", tuple(WorkKind), ("poll:mysql",), "Collector Edge cannot poll prometheus."),
         ("", tuple(WorkKind), ("poll:prometheus",), None),
     ],
 )

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import select
 
 from lumetry_core.access.settings import OrganizationSettings
 from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.activity.store.items import activity_items
+from lumetry_core.collectors.config import Config, Relay
+from lumetry_core.collectors.model import Installation as CollectorInstallation
 from lumetry_core.collectors.service import administering as collectors
+from lumetry_core.collectors.service.enrolling import enroll as enroll_collector
 from lumetry_core.hostagents.drafts import ProfileDraft
 from lumetry_core.hostagents.model import Beat, HostAgent, Installation
 from lumetry_core.hostagents.service import enrolling, profiles
@@ -53,10 +56,21 @@ async def enroll(
         return await enrolling.enroll(tx, holder_of(profile_id, organization_id, relay), sent, SETTINGS, now)
 
 
-async def add_collector(database: Database, now: datetime, name: str = "Edge") -> str:
-    """The UUID of a collector."""
+async def add_collector(database: Database, now: datetime, name: str = "Edge", *, enrolls: bool = True, relays: bool = True) -> str:
+    """The UUID of a collector that can relay, unless it has not enrolled or is not to relay."""
     async with database.write() as tx:
-        return (await collectors.create(tx, ADMIN, name, now)).collector.id
+        collector = (await collectors.create(tx, ADMIN, name, now)).collector
+        if enrolls:
+            token = Caller(ORGANIZATION, CredentialKind.COLLECTOR_ENROLLMENT, collector_id=collector.id)
+            await enroll_collector(tx, token, CollectorInstallation(str(uuid4()), "edge-1", "1.0", ("relay",)), now)
+    await set_relay(database, now, collector.id, relays=relays)
+    return collector.id
+
+
+async def set_relay(database: Database, now: datetime, collector_id: str, *, relays: bool) -> None:
+    """Decides whether a collector is to relay."""
+    async with database.write() as tx:
+        await collectors.update_config(tx, ADMIN, collector_id, Config(relay=Relay(enabled=relays)), now)
 
 
 async def send(

@@ -33,9 +33,12 @@ def stored(*entries: Entry) -> dict[str, Entry]:
 
 
 def test_check_report_fills_in_identities() -> None:
-    """Without an identity the executable is it; nothing else changes."""
-    sent = [process("nginx", "web"), process("a b/c", "")]
-    assert check_report(NOW, sent, Faults()) == [sent[0], replace(sent[1], identity="a b/c")]
+    """Without an identity, or with a blank one, the executable is it; nothing else changes but blanks around identities."""
+    sent = [process("nginx", " web "), process("a b/c", ""), process(" d", " ")]
+    assert [each.identity for each in check_report(NOW, sent, Faults())] == ["web", "a b/c", " d"]
+    assert check_report(NOW, sent, Faults()) == [
+        replace(each, identity=identity) for each, identity in zip(sent, ("web", "a b/c", " d"), strict=True)
+    ]
 
 
 def test_check_report_names_every_fault() -> None:
@@ -46,6 +49,7 @@ def test_check_report_names_every_fault() -> None:
         process("a"),
         process("tab\there", "tab"),
         Process("huge", "huge", 2**31 - 1, math.inf, 1e300, 2**53),
+        process(" "),
     ]
     with pytest.raises(LumetryError) as caught:
         check_report(None, faulty, Faults())
@@ -61,6 +65,7 @@ def test_check_report_names_every_fault() -> None:
         "processes[3].executable",
         "processes[4].cpuPercent",
         "processes[4].rssBytes",
+        "processes[5].executable",
     ]
 
 

@@ -96,11 +96,14 @@ async def test_tick_is_silent_about_disabled_agents(database: Database, clock: F
         await update_agent(tx, system_caller(admin.organization_id), agents[0].id, Change(False, None, ()), SETTINGS, clock.now())
     made = await offer(database, clock.now(), **own)
     await enroll(database, clock.now(), made.profile.id, installation(5), **own)
-    keeper = HostAgentKeeper(database)
+    enrolled, keeper = clock.now(), HostAgentKeeper(database)
     await keeper.tick(clock.now())
     await run(keeper, clock, 330)
     [notice] = await read_inbox(database, admin.organization_id, admin.id)
-    assert (notice.draft.title, notice.draft.body) == ("Agent on web-5 is offline", "It was never heard of.")
+    assert (notice.draft.title, notice.draft.body) == (
+        "Agent on web-5 is offline",
+        f"It has sent no heartbeat since it enrolled at {enrolled:%Y-%m-%dT%H:%M:%SZ}.",
+    )
 
 
 async def test_tell_offline_after_a_heartbeat_changes_nothing(database: Database, clock: FakeClock) -> None:

@@ -9,13 +9,14 @@ import pytest
 from lumetry_core.access.vault import Vault
 from lumetry_core.collectors.service import working
 from lumetry_core.collectors.work import LEASE, Outcome, Sample, SourceItem, SourcePayload, SourceTarget, WorkItem, WorkKind
+from lumetry_core.metricsources.drafts import ItemDraft
 from lumetry_core.metricsources.handlers import UNREADABLE, PollHandler, SourceTestHandler, build_handlers
 from lumetry_core.metricsources.model import PollStatus, Seen, Source, SourceTest, SourceTestStatus, Standing
 from lumetry_core.metricsources.sealing import Rules
 from lumetry_core.metricsources.service import scheduling, testing, upkeep
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.conftest import FakeClock
-from tests.core.metricsources.building import CALLER, ORGANIZATION, OTHER, PROMETHEUS, RULES, World, changed
+from tests.core.metricsources.building import CALLER, ORGANIZATION, OTHER, PROMETHEUS, RULES, UP, World, changed
 
 PAYLOAD = SourcePayload(
     source_id=1,
@@ -136,6 +137,19 @@ async def test_test_by_a_collector_from_beginning_to_end(world: World, clock: Fa
         with pytest.raises(LumetryError) as caught:
             await testing.get_test(tx, OTHER.organization_id, test.id or 0, clock.now())
     assert caught.value.reason is Reason.NOT_FOUND
+
+
+async def test_test_whose_samples_name_neither_metric_nor_time(world: World, clock: FakeClock) -> None:
+    """They are of the only item, and of the time of the report; of several items nobody can say whose they are."""
+    source, _ = await remote(world)
+    told = Outcome(succeeded=True, sample_count=1, samples=(Sample("", None, 1.0, {}),))
+    test, item = await begin(world, source.id)
+    await finish(world, held(item, world), told)
+    assert (await read_test(world, test)).samples == (Seen("prom.up", clock.now(), 1.0, {}),)
+    other = ItemDraft(metric_key="prom.down", query="down")
+    test, item = await begin(world, source.id, items=(UP, other), collector_id=source.definition.collector_id)
+    await finish(world, held(item, world), told)
+    assert (await read_test(world, test)).samples == (Seen("", clock.now(), 1.0, {}),)
 
 
 async def test_test_that_no_collector_makes_fails(world: World) -> None:

@@ -245,7 +245,7 @@ async def test_delivery_of_a_collector_that_may_not_says_so(database: Database, 
         await pipeline.settle()
         await hand.pass_time(seconds=60)
         [row] = await pipeline.deliveries()
-        assert row.last_error == "Collector Collector 1 gets no notifications: its configuration does not enable them."
+        assert row.last_error == "Notifications are switched off in the configuration of collector Collector 1."
 
 
 async def test_delivery_goes_another_way_when_the_collector_is_taken_off(database: Database, clock: FakeClock) -> None:

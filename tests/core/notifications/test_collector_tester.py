@@ -82,9 +82,10 @@ async def test_send_test_answers_what_the_collector_reports(database: Database, 
     [
         ({"status": Status.REVOKED}, "Collector Collector 1 is revoked."),
         ({"last_seen_time": None}, "Collector Collector 1 is offline."),
+        ({"status": Status.PENDING}, "Collector Collector 1 has not enrolled yet."),
         ({"status": Status.DUPLICATE_SUSPECTED}, "Collector Collector 1 gets no work: two instances seem to run on its credential."),
-        ({"config": Config()}, "Collector Collector 1 gets no notifications: its configuration does not enable them."),
-        ({"capabilities": ("relay",)}, "Collector Collector 1 cannot do it: it does not declare notification."),
+        ({"config": Config()}, "Notifications are switched off in the configuration of collector Collector 1."),
+        ({"capabilities": ("relay",)}, "Collector Collector 1 cannot deliver notifications."),
     ],
 )
 async def test_send_test_says_at_once_why_it_cannot(

@@ -181,6 +181,15 @@ async def test_call_reaches_its_servicer_with_caller_and_origin() -> None:
     assert stage.seen == [(replace(VIEWER, request_id="r-1"), origin)] * 3
 
 
+async def test_call_of_a_gateway_whose_client_names_no_agent() -> None:
+    """The gateway's own name is not its client's."""
+    stage = Stage()
+    async with serving(stage, dict.fromkeys(CALLS, VIEWERS)) as channel:
+        await get_readiness(channel, (*GOOD, ("x-lumetry-family", "lumetry")))
+    [(_caller, origin)] = stage.seen
+    assert (origin.family, origin.user_agent) == ("lumetry", None)
+
+
 async def test_call_without_gateway_has_an_origin_of_its_own() -> None:
     """A direct client is known by its address and gets a request id."""
     stage = Stage()

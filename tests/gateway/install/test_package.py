@@ -127,3 +127,22 @@ def test_scripts_know_their_package() -> None:
         assert f"PACKAGE_SHA256='{file.sha256}'" in text
         assert "@" not in text.replace('"$@"', "").replace("@privileged", "")
         assert script.sha256 == hashlib.sha256(script.content).hexdigest()
+
+
+@pytest.mark.parametrize("mode", ["agent", "collector"])
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--bogus"], "unknown option --bogus; --help shows what there is"),
+        (["--bogus", "--url", "http://x"], "unknown option --bogus; --help shows what there is"),
+        (["--bogus=x"], "unknown option --bogus; --help shows what there is"),
+        (["--url=http://x", "bogus"], "unknown option bogus; --help shows what there is"),
+        (["--url"], "--url needs a value; --help shows what there is"),
+    ],
+)
+def test_script_with_a_wrong_option(tmp_path: Path, mode: str, arguments: list[str], said: str) -> None:
+    """What is wrong with the options is said before anything is looked at."""
+    script = tmp_path / f"install-{mode}.sh"
+    script.write_bytes(build_installation().scripts[script.name].content)
+    done = subprocess.run(["sh", script, *arguments], check=False, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"lumetry-{mode}: {said}\n")

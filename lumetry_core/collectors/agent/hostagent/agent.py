@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -86,6 +86,11 @@ class HostAgent:
         )
         self._wanted = Wanted(enabled=False)
         self._line: Line | None = None
+        self._told_depth = 0
+        """Of the newest heartbeat, answered or not."""
+        self._beat_now = asyncio.Event()
+        """Set when the next heartbeat is due at once."""
+        self._delivery.on_caught_up = self._note_empty_buffer
         self._report: agents_pb.ReportHostProcessesRequest | None = None
         self._reported = asyncio.Event()
         """Set when there is a report to send."""
@@ -145,6 +150,7 @@ class HostAgent:
     async def _send_heartbeats(self, line: Line, credential: Credential) -> NoReturn:
         backoff = Backoff(self._settings.pace, self._share)
         while True:
+            self._beat_now.clear()
             pause = float(credential.heartbeat_interval_seconds)
             try:
                 answer = await line.send_heartbeat(self._build_heartbeat())
@@ -157,7 +163,9 @@ class HostAgent:
                 backoff.reset()
                 self._delivery.heard.set()
                 self._take(read_wanted(answer))
-            await asyncio.sleep(pause)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._beat_now.wait()
 
     async def _send_reports(self, line: Line) -> NoReturn:
         while True:
@@ -171,11 +179,12 @@ class HostAgent:
 
     def _build_heartbeat(self) -> agents_pb.SendHostAgentHeartbeatRequest:
         collection = self._collection
+        self._told_depth = self._buffer.pending_points
         return build_heartbeat(
             __version__,
             self._wanted.active,
             collection.software,
-            (self._buffer.pending_points, self._buffer.dropped_points),
+            (self._told_depth, self._buffer.dropped_points),
             (collection.series_count, collection.series_dropped),
             self._machine_clock.now(),
         )
@@ -196,6 +205,10 @@ class HostAgent:
             write_private(self._state.folder / WANTED_FILE, msgspec.json.encode(wanted))
         except OSError as error:
             log.warning("what is wanted could not be saved, a restart without the product collects as before", error=str(error))
+
+    def _note_empty_buffer(self) -> None:
+        if self._told_depth:
+            self._beat_now.set()
 
     def _note_disabled(self) -> None:
         self._take(msgspec.structs.replace(self._wanted, enabled=False))

@@ -15,6 +15,7 @@ MAX_LABELS = 30
 """Two less than a point may have: the product adds the collector's and the host's group."""
 MAX_LABEL_VALUE = 512
 MAX_WARNINGS = 5
+REPEATED = "the labels of another value"
 
 Row = Mapping[str, object]
 
@@ -32,29 +33,36 @@ def gather(
 
     Args:
         item: The question.
-        values: Anything; of the same labels the first one counts.
+        values: Anything.
         now: The time of the samples.
         warnings: What the source warns of.
         left_out: Values that were left out before for being no numbers.
 
     Raises:
-        PollError: There are too many.
+        PollError: There are too many, several have the same labels, or there are some and none is a number.
     """
     samples: list[Sample] = []
     seen: set[frozenset[tuple[str, str]]] = set()
+    repeating: set[frozenset[tuple[str, str]]] = set()
     objections: Counter[str] = Counter({"no number": left_out} if left_out else {})
     for value, labels in values:
         kept = {name: text for name, text in labels.items() if text}
         identity = frozenset(kept.items())
         number = read_number(value)
-        objection = find_objection(number, kept) or ("the labels of another value" if identity in seen else None)
+        objection = find_objection(number, kept) or (REPEATED if identity in seen else None)
         if objection is not None or number is None:
             objections[objection or "no number"] += 1
+            if objection == REPEATED:
+                repeating.add(identity)
             continue
         seen.add(identity)
         samples.append(Sample(item.metric_key, number, kept, now))
         if len(samples) > MAX_SAMPLES:
             raise too_many()
+    if repeated := objections[REPEATED]:
+        raise PollError(f"{repeated + len(repeating)} rows have the same labels")
+    if not samples and objections.total() and objections["no number"] == objections.total():
+        raise PollError("no row has a number")
     told = tuple(f"left out {count} of {len(samples) + objections.total()} values: {each}" for each, count in objections.most_common())
     return ItemResult(item.metric_key, tuple(samples), warnings=(*told, *warnings)[:MAX_WARNINGS], skipped_count=objections.total())
 

@@ -44,17 +44,44 @@ async def test_process_collects_until_told_to_end(core: GrpcCore | HttpCore, tmp
     assert core.credential not in errors.decode()
 
 
-@pytest.mark.parametrize(
-    ("url", "code", "text"),
-    [("ftp://127.0.0.1:8080", 2, "unknown scheme ftp"), ("grpc://127.0.0.1:1", 77, "needs an enrollment token")],
-)
-def test_command_says_why_it_cannot_run(tmp_path: Path, url: str, code: int, text: str) -> None:
-    """A wrong address and a missing token are explained to people, without a traceback."""
-    command = [sys.executable, "-m", "lumetry_core.collectors.agent", "--url", url, "--state-dir", str(tmp_path)]
-    result = subprocess.run(command, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=False)
-    assert result.returncode == code
-    assert text in result.stderr
+def run_collector(url: str, state_folder: Path) -> subprocess.CompletedProcess[str]:
+    """A collector that is not expected to stay."""
+    command = [sys.executable, "-m", "lumetry_core.collectors.agent", "--url", url, "--state-dir", str(state_folder)]
+    return subprocess.run(command, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=False)
+
+
+def test_command_with_a_wrong_option(tmp_path: Path) -> None:
+    """What is wrong with the command line is explained as to somebody at a terminal, without a traceback."""
+    result = run_collector("ftp://127.0.0.1:8080", tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Usage: ")
+    assert "unknown scheme ftp" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_command_without_a_token(tmp_path: Path) -> None:
+    """The log says in one line why the process ends."""
+    result = run_collector("grpc://127.0.0.1:1", tmp_path)
+    [line] = [json.loads(line) for line in result.stderr.splitlines()]
+    assert (result.returncode, line["level"], line["exit_code"]) == (77, "error", 77)
+    assert line["event"] == "This collector has not enrolled yet and needs an enrollment token."
+
+
+def test_command_with_a_state_directory_that_is_none(tmp_path: Path) -> None:
+    """The log says in one line why the process ends; the next start may succeed."""
+    occupied = tmp_path / "state" / "lock"
+    occupied.mkdir(parents=True)
+    result = run_collector("grpc://127.0.0.1:1", occupied.parent)
+    [line] = [json.loads(line) for line in result.stderr.splitlines()]
+    assert (result.returncode, line["level"], line["exit_code"]) == (1, "error", 1)
+    assert str(occupied.parent) in line["event"]
+
+
+def test_help_says_what_an_agent_does_not_take() -> None:
+    """An interval that agent mode refuses is said to be none of it."""
+    command = [sys.executable, "-m", "lumetry_core.collectors.agent", "--help"]
+    result = subprocess.run(command, env={"PATH": "/usr/bin", "COLUMNS": "500"}, capture_output=True, text=True, check=True)
+    assert "refused in agent mode" in " ".join(result.stdout.split())
 
 
 async def test_process_of_a_revoked_collector_ends_with_its_own_code(core: GrpcCore | HttpCore, tmp_path: Path) -> None:
@@ -69,6 +96,9 @@ async def test_process_of_a_revoked_collector_ends_with_its_own_code(core: GrpcC
     core.credential = "revoked"
     _, errors = await process.communicate()
     assert process.returncode == 77
+    last = [json.loads(line) for line in errors.decode().splitlines()][-1]
+    assert (last["level"], last["exit_code"]) == ("error", 77)
+    assert "its credential was revoked" in last["event"]
     assert errors.decode().count("its credential was revoked") == 1
     assert {(point.labels["host.id"], point.labels["host.name"]) for point in core.points} == {("host-7", "seven")}
     assert core.enrollments[0].hostname == "seven"

@@ -17,12 +17,17 @@ from google.rpc import error_details_pb2, status_pb2
 
 from lumetry_core.collectors.agent import relay_grpc, relay_http
 from lumetry_core.collectors.agent.address import Target
+from lumetry_core.collectors.agent.passing import REFUSAL
 from lumetry_core.collectors.agent.relay import Relay
 from lumetry_core.collectors.agent.wanted import ConfigError
 
 COLLECTOR = "d97e2b99-81bd-43aa-823d-dc5f78cd5429"
 AGENT = "Bearer lmta_agent"
+TOKEN = "Bearer lmtae_profile"
+STRANGERS = ("", "Bearer lmt_user", "Bearer lmtc_collector", "Bearer lmtae_profile", "Basic lmta_agent", "lmta_agent", "Bearer xlmta_agent")
+"""What no call of an enrolled agent carries."""
 HEARTBEAT = "/lumetry.hostagents.v1.HostAgentChannelService/SendHostAgentHeartbeat"
+ENROLL = "/lumetry.hostagents.v1.HostAgentChannelService/EnrollHostAgent"
 INGEST = "/lumetry.metrics.v1.IngestionService/IngestMetrics"
 LIST_ALERTS = "/lumetry.alerts.v1.AlertService/ListAlerts"
 
@@ -125,10 +130,14 @@ async def http_relay(stack: AsyncExitStack, http_product: HttpProduct) -> Relay:
     return await start_relay(stack, Target(f"127.0.0.1:{http_product.port}", secure=False, is_http=True))
 
 
-async def call(relay: Relay, method: str, request: bytes = b"heartbeat", metadata: tuple[tuple[str, str], ...] = ()) -> tuple[bytes, Any]:
+async def call(
+    relay: Relay, method: str, request: bytes = b"heartbeat", metadata: tuple[tuple[str, str], ...] = (), authorization: str = AGENT
+) -> tuple[bytes, Any]:
     """An agent's call through a relay: the answer and its trailing metadata."""
+    if authorization:
+        metadata = (("authorization", authorization), *metadata)
     async with grpc.aio.insecure_channel(f"127.0.0.1:{relay.port}") as channel:
-        calling: Any = channel.unary_unary(method)(request, metadata=(("authorization", AGENT), *metadata), timeout=20)
+        calling: Any = channel.unary_unary(method)(request, metadata=metadata, timeout=20)
         return await calling, dict(await calling.trailing_metadata())
 
 
@@ -176,6 +185,33 @@ async def test_relay_of_another_grpc_method(grpc_product: GrpcProduct, grpc_rela
         await call(grpc_relay, LIST_ALERTS)
     assert refused.value.code() is grpc.StatusCode.UNIMPLEMENTED
     assert grpc_product.calls == []
+
+
+@pytest.mark.parametrize(
+    ("method", "authorization"),
+    [*((INGEST, stranger) for stranger in STRANGERS), (HEARTBEAT, TOKEN), (ENROLL, AGENT), (ENROLL, "Bearer lmte_collector")],
+)
+async def test_relay_of_a_stranger_over_grpc(grpc_product: GrpcProduct, grpc_relay: Relay, method: str, authorization: str) -> None:
+    """Who is no agent, or enrolls with anything but a profile's token, does not reach the product."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(grpc_relay, method, authorization=authorization)
+    assert (refused.value.code(), refused.value.details()) == (grpc.StatusCode.PERMISSION_DENIED, REFUSAL)
+    assert grpc_product.calls == []
+
+
+async def test_relay_of_two_grpc_credentials(grpc_product: GrpcProduct, grpc_relay: Relay) -> None:
+    """An agent's credential does not carry another one along."""
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await call(grpc_relay, INGEST, metadata=(("authorization", "Bearer lmt_user"),))
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert grpc_product.calls == []
+
+
+async def test_relay_of_an_enrollment_over_grpc(grpc_product: GrpcProduct, grpc_relay: Relay) -> None:
+    """A profile's token enrolls, however the scheme is written."""
+    await call(grpc_relay, ENROLL, authorization=TOKEN)
+    await call(grpc_relay, ENROLL, authorization=TOKEN.replace("Bearer", "bearer"))
+    assert [method for method, _, _ in grpc_product.calls] == [ENROLL] * 2
 
 
 async def test_relay_of_a_large_grpc_call(grpc_product: GrpcProduct, grpc_relay: Relay) -> None:
@@ -290,6 +326,33 @@ async def test_relay_of_another_http_request(http_product: HttpProduct, http_rel
     assert http_product.requests == []
 
 
+@pytest.mark.parametrize(
+    ("path", "authorization"),
+    [
+        *(("/v1/metrics", stranger) for stranger in STRANGERS),
+        ("/v1/agents/heartbeat", TOKEN),
+        ("/v1/agents/enroll", AGENT),
+        ("/v1/agents/enroll", "Bearer lmte_collector"),
+    ],
+)
+async def test_relay_of_a_stranger_over_http(http_product: HttpProduct, http_relay: Relay, path: str, authorization: str) -> None:
+    """Who is no agent, or enrolls with anything but a profile's token, does not reach the product."""
+    status, headers, content = await post(http_relay, path, Authorization=authorization, X_Request_Id="r-1")
+    assert (status, headers["Content-Type"], json.loads(content)) == (
+        403,
+        "application/problem+json",
+        {"type": "/problems/forbidden", "status": 403, "title": "Forbidden", "detail": REFUSAL, "instance": "r-1"},
+    )
+    assert http_product.requests == []
+
+
+async def test_relay_of_an_enrollment_over_http(http_product: HttpProduct, http_relay: Relay) -> None:
+    """A profile's token enrolls, however the scheme is written."""
+    assert (await post(http_relay, "/v1/agents/enroll", Authorization=TOKEN))[0] == 202
+    assert (await post(http_relay, "/v1/agents/enroll", Authorization=TOKEN.replace("Bearer", "bearer")))[0] == 202
+    assert [path for path, _, _ in http_product.requests] == ["/v1/agents/enroll"] * 2
+
+
 async def test_relay_of_a_large_http_request(http_product: HttpProduct, http_relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body above the limit is refused before the product sees it."""
     monkeypatch.setattr(relay_http, "MAX_BODY_BYTES", 1000)
@@ -302,10 +365,10 @@ async def test_relay_while_the_http_product_is_away(http_product: HttpProduct, h
     """An agent learns at once that the product is away, and passes again as soon as it is back."""
     await http_product.go_away()
     async with asyncio.timeout(3):
-        status, headers, content = await post(http_relay, "/v1/agents/enroll")
+        status, headers, content = await post(http_relay, "/v1/agents/heartbeat")
     assert (status, headers["Retry-After"], json.loads(content)["type"]) == (503, "5", "/problems/unavailable")
     await http_product.start()
-    assert (await post(http_relay, "/v1/agents/enroll"))[0] == 202
+    assert (await post(http_relay, "/v1/agents/heartbeat"))[0] == 202
 
 
 async def test_relay_of_more_http_requests_than_it_takes(http_relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:

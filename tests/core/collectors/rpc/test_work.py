@@ -160,7 +160,10 @@ async def test_complete_work_fails_as_documented(
         (pb.CompleteWorkRequest(claim_id="\0"), grpc.StatusCode.NOT_FOUND),
         (pb.CompleteWorkRequest(claim_id=item.claim_id), grpc.StatusCode.INVALID_ARGUMENT),
         (pb.CompleteWorkRequest(claim_id=item.claim_id, outcome=wrong_time), grpc.StatusCode.INVALID_ARGUMENT),
-        (pb.CompleteWorkRequest(claim_id=item.claim_id, outcome=work_pb2.WorkOutcome()), grpc.StatusCode.FAILED_PRECONDITION),
+        (
+            pb.CompleteWorkRequest(claim_id=item.claim_id, claim_token="x", outcome=work_pb2.WorkOutcome()),
+            grpc.StatusCode.FAILED_PRECONDITION,
+        ),
     ):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.CompleteWork(request, metadata=BEARER)

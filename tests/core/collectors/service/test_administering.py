@@ -95,6 +95,18 @@ async def test_get_collector_of_another_organization_fails(database: Database, c
     assert await read(database, collector) == collector
 
 
+async def test_create_with_the_name_of_a_revoked_collector(database: Database, clock: FakeClock) -> None:
+    """Its name is free again, more than once."""
+    for _ in range(2):
+        collector = (await create(database, clock)).collector
+        async with database.write() as tx:
+            await administering.revoke(tx, ADMIN, collector.id, clock.now())
+    await create(database, clock)
+    async with database.read() as tx:
+        found = await administering.list_collectors(tx, ADMIN.organization_id)
+    assert sorted((each.name, each.status.value) for each in found) == [("Web", "pending"), ("Web", "revoked"), ("Web", "revoked")]
+
+
 async def test_renew_enrollment_token_replaces_the_unused_one(database: Database, clock: FakeClock) -> None:
     """Only the newest token enrolls, and only a collector that never has."""
     registration = await create(database, clock)

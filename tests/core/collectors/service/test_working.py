@@ -336,9 +336,7 @@ async def test_tick_ends_what_nobody_takes(database: Database, clock: FakeClock,
     clock.advance(seconds=1)
     await keeper.tick(clock.now())
     await keeper.tick(clock.now())
-    assert handler.finished == [
-        ("s", Outcome(succeeded=False, error="Collector Collector 1 cannot do it: it does not declare poll:prometheus."))
-    ]
+    assert handler.finished == [("s", Outcome(succeeded=False, error="Collector Collector 1 cannot poll prometheus."))]
 
 
 async def test_tick_gives_work_out_again_until_its_leases_run_out(database: Database, clock: FakeClock, handler: NotingHandler) -> None:

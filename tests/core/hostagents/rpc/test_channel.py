@@ -152,6 +152,19 @@ async def test_an_agent_is_disabled_and_revoked(channel: grpc.aio.Channel, clock
     assert failure.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_an_expired_token_outranks_faults(channel: grpc.aio.Channel, clock: FakeClock) -> None:
+    """It is no credential any more, so nobody looks at the rest."""
+    request = managing_pb.CreateEnrollmentProfileRequest(name="all", expires_in_hours=1)
+    made: Any = await HostAgentServiceStub(channel).CreateEnrollmentProfile(request)
+    codes = []
+    for minutes in (59, 1):
+        clock.advance(minutes=minutes)
+        with pytest.raises(grpc.aio.AioRpcError) as failure:
+            await HostAgentChannelServiceStub(channel).EnrollHostAgent(pb.EnrollHostAgentRequest(), metadata=by(made.enrollment_token))
+        codes.append(failure.value.code())
+    assert codes == [grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.UNAUTHENTICATED]
+
+
 @pytest.mark.parametrize("send_time", [None, Timestamp(seconds=10**13)])
 async def test_a_heartbeat_without_a_clock(channel: grpc.aio.Channel, send_time: Timestamp | None) -> None:
     """What is no time is a fault like others, and all are named."""

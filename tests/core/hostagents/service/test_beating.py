@@ -8,15 +8,15 @@ import pytest
 from lumetry_core.access.service.settings import update_settings
 from lumetry_core.access.settings import SettingsChange
 from lumetry_core.collectors.service import administering as collectors
-from lumetry_core.hostagents.drafts import Change
+from lumetry_core.hostagents.drafts import Change, check_beat
 from lumetry_core.hostagents.model import HostAgent, Pack, State, Transport, state_of
 from lumetry_core.hostagents.packs import choose_packs
 from lumetry_core.hostagents.service.administering import revoke_agent, update_agent
-from lumetry_core.hostagents.service.beating import Answer, BeatAppender, Submission
+from lumetry_core.hostagents.service.beating import Answer, BeatAppender, Submission, record_beats
 from lumetry_core.hostagents.service.clusters import create_cluster
 from lumetry_core.hostagents.service.reading import get_agent
 from lumetry_core.runtime.database import Database
-from lumetry_core.runtime.errors import LumetryError, Reason
+from lumetry_core.runtime.errors import Faults, LumetryError, Reason
 from tests.conftest import FakeClock
 from tests.core.hostagents.fleet import ADMIN, ORGANIZATION, of_agent
 from tests.core.hostagents.making import (
@@ -30,6 +30,7 @@ from tests.core.hostagents.making import (
     read_activity,
     read_senders,
     send,
+    set_relay,
 )
 
 
@@ -124,7 +125,7 @@ async def test_record_beats_when_what_is_wanted_changes(database: Database, cloc
 
 
 async def test_record_beats_through_a_relay(database: Database, clock: FakeClock) -> None:
-    """What the call shows counts, not what the agent says; a collector that is unknown or revoked relays nothing."""
+    """What the call shows counts, not what the agent says; a collector that is unknown or cannot relay relays nothing."""
     [agent] = await settle(database, clock)
     collector_id = await add_collector(database, clock.now())
     for relay, transport, shown in (
@@ -135,10 +136,44 @@ async def test_record_beats_through_a_relay(database: Database, clock: FakeClock
         await send(database, clock.now(), [agent], replace(BEAT, transport="Collector"), relay)
         stored = await read(database, agent)
         assert (stored.transport, stored.collector_id) == (transport, shown)
+    for number, other in enumerate(({"enrolls": False}, {"relays": False})):
+        other_id = await add_collector(database, clock.now(), f"Other {number}", **other)
+        await send(database, clock.now(), [agent], BEAT, other_id)
+        assert (await read(database, agent)).transport is Transport.DIRECT
     async with database.write() as tx:
         await collectors.revoke(tx, ADMIN, collector_id, clock.now())
     await send(database, clock.now(), [agent], BEAT, collector_id)
     assert (await read(database, agent)).transport is Transport.DIRECT
+
+
+async def test_record_beats_through_a_required_relay_that_is_switched_off(database: Database, clock: FakeClock) -> None:
+    """The agent is refused until its collector relays again."""
+    collector_id = await add_collector(database, clock.now())
+    [agent] = await settle(database, clock, 1, required_collector_id=collector_id)
+    told = []
+    for relays in (False, True):
+        await set_relay(database, clock.now(), collector_id, relays=relays)
+        told += await send(database, clock.now(), [agent], BEAT, collector_id)
+    assert isinstance(told[0], LumetryError)
+    assert told[0].reason is Reason.RELAY_REQUIRED
+    assert isinstance(told[1], Answer)
+
+
+async def test_record_beats_with_faults(database: Database, clock: FakeClock) -> None:
+    """Who is refused anyway hears that and nothing of the faults; the faults of one are nothing to the others."""
+    collector_id = await add_collector(database, clock.now())
+    [bound] = await settle(database, clock, 1, required_collector_id=collector_id)
+    made = await offer(database, clock.now())
+    agents = [(await enroll(database, clock.now(), made.profile.id, installation(number))).agent for number in (2, 3)]
+    faults = Faults()
+    check_beat(replace(BEAT, queue_depth=-1), faults)
+    callers = [of_agent(bound.id), of_agent(99), of_agent(agents[0].id)]
+    submissions = [*(Submission(caller, BEAT, faults) for caller in callers), Submission(of_agent(agents[1].id), BEAT)]
+    async with database.write() as tx:
+        told = await record_beats(tx, submissions, SETTINGS, clock.now())
+    reasons = [answer.reason if isinstance(answer, LumetryError) else None for answer in told]
+    assert reasons == [Reason.RELAY_REQUIRED, Reason.UNAUTHENTICATED, Reason.VALIDATION_FAILED, None]
+    assert [(await read(database, agent)).last_seen_time for agent in agents] == [None, clock.now()]
 
 
 async def test_record_beats_that_are_refused(database: Database, clock: FakeClock) -> None:

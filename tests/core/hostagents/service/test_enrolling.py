@@ -21,10 +21,22 @@ from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Fault, LumetryError, Reason
 from lumetry_core.runtime.identifiers import visible_prefix
 from lumetry_core.runtime.interceptors import Origin
+from lumetry_core.topology.draft import NodeDraft
+from lumetry_core.topology.service.editing import update_node
 from lumetry_core.topology.service.nodes import find_nodes
 from tests.conftest import FakeClock
 from tests.core.hostagents.fleet import ADMIN, ORGANIZATION
-from tests.core.hostagents.making import add_collector, enroll, installation, offer, read_activity, read_senders
+from tests.core.hostagents.making import (
+    add_collector,
+    enroll,
+    installation,
+    offer,
+    read_actions,
+    read_activity,
+    read_senders,
+    set_relay,
+)
+from tests.core.topology.building import Graph, push
 
 AT_ONCE = 50
 
@@ -214,17 +226,97 @@ async def test_enroll_without_the_required_relay(database: Database, clock: Fake
     assert (await read_agents(database), await count_admitted(database, made.profile.id)) == ([], 0)
     agent = (await enroll(database, now, made.profile.id, installation(1), relay=collector_id)).agent
     assert (agent.transport, agent.collector_id, agent.required_collector_id) == (Transport.COLLECTOR, collector_id, collector_id)
+
+
+async def test_enroll_through_a_collector_that_cannot_relay(database: Database, clock: FakeClock) -> None:
+    """To name the profile's collector is not enough while it has not enrolled, is not to relay, or is revoked; then nobody gets in."""
+    now = clock.now()
+    pending_id = await add_collector(database, now, enrolls=False)
+    silent_id = await add_collector(database, now, "Silent", relays=False)
+    revoked_id = await add_collector(database, now, "Revoked")
+    offers = [await offer(database, now, required_collector_id=each) for each in (pending_id, silent_id, revoked_id)]
+    async with database.write() as tx:
+        await collectors.revoke(tx, ADMIN, revoked_id, now)
+    for made in offers:
+        relay = made.profile.required_collector_id
+        with pytest.raises(LumetryError) as failure:
+            await enroll(database, now, made.profile.id, installation(1), relay=relay)
+        assert (failure.value.reason, failure.value.metadata) == (Reason.RELAY_REQUIRED, {"collector_id": relay})
+    await set_relay(database, now, silent_id, relays=True)
+    agent = (await enroll(database, now, offers[1].profile.id, installation(1), relay=silent_id)).agent
+    assert (agent.transport, agent.collector_id) == (Transport.COLLECTOR, silent_id)
+
+
+async def test_enroll_anew_frees_an_agent_of_a_revoked_collector(database: Database, clock: FakeClock) -> None:
+    """By another profile the agent comes as that one demands."""
+    now = clock.now()
+    collector_id = await add_collector(database, now)
+    bound, free = await offer(database, now, required_collector_id=collector_id), await offer(database, now)
+    agent = (await enroll(database, now, bound.profile.id, installation(1), relay=collector_id)).agent
     async with database.write() as tx:
         await collectors.revoke(tx, ADMIN, collector_id, now)
+    again = (await enroll(database, now, free.profile.id, installation(1))).agent
+    assert (again.id, again.required_collector_id, again.transport) == (agent.id, None, Transport.DIRECT)
+    assert (await read_senders(database))[agent.id].required_collector_id is None
+
+
+async def test_enroll_trims_names(database: Database, clock: FakeClock) -> None:
+    """What stands around them is none of them; architecture and version may be empty."""
+    made = await offer(database, clock.now())
+    sent = installation(1, host_id=" srv-1 ", hostname="\tweb-1 ", arch=" ", version=" 1.2\n")
+    agent = (await enroll(database, clock.now(), made.profile.id, sent)).agent
+    assert (agent.host_id, agent.hostname, agent.arch, agent.version) == ("srv-1", "web-1", "", "1.2")
+
+
+async def test_enroll_with_blank_names(database: Database, clock: FakeClock) -> None:
+    """They are as good as none."""
+    made = await offer(database, clock.now())
     with pytest.raises(LumetryError) as failure:
-        await enroll(database, now, made.profile.id, installation(1), relay=collector_id)
-    assert failure.value.reason is Reason.RELAY_REQUIRED
+        await enroll(database, clock.now(), made.profile.id, installation(1, host_id=" ", hostname=" \t", os=" "))
+    assert [fault.path for fault in failure.value.faults] == ["hostId", "hostname", "os"]
+
+
+async def test_enroll_again_renames_the_host(database: Database, clock: FakeClock) -> None:
+    """A host that is in the topology because of its agent is called as the agent says; its history tells who said so."""
+    made = await offer(database, clock.now())
+    await enroll(database, clock.now(), made.profile.id, installation(1))
+    enrollment = await enroll(database, clock.advance(seconds=1), made.profile.id, installation(1, hostname="web-9"))
+    number = enrollment.agent.node_id or 0
+    async with database.read() as tx:
+        node = (await find_nodes(tx, ORGANIZATION, [number]))[number]
+        revisions, _ = await list_revisions(tx, ADMIN, "TopologyNode", str(number), 0, 0)
+    assert (node.external_id, node.display_name, node.update_time) == ("srv-1", "web-9", clock.now())
+    assert [(each.operation, each.actor_name) for each in revisions] == [
+        ("Updated", f"enrollment profile {made.profile.id}"),
+        ("Created", f"enrollment profile {made.profile.id}"),
+    ]
+    audited = await read_actions(database, "TopologyNode")
+    await enroll(database, clock.advance(seconds=1), made.profile.id, installation(1, hostname="web-9"))
+    assert await read_actions(database, "TopologyNode") == audited
+
+
+async def test_enroll_again_leaves_names_that_others_gave(database: Database, clock: FakeClock) -> None:
+    """Those of hosts that the inventory or people own, and that of the agent's own host when people have renamed it."""
+    made = await offer(database, clock.now())
+    graph = Graph(database, clock.now())
+    await graph.apply(push(["host-1"]))
+    await enroll(database, clock.now(), made.profile.id, installation(1, host_id="host-1", hostname="HOST-1"))
+    enrolled = await enroll(database, clock.now(), made.profile.id, installation(2))
+    renamed = enrolled.agent.node_id or 0
+    async with database.write() as tx:
+        await update_node(tx, ADMIN, renamed, NodeDraft(display_name="Front door", node_type="Host"), clock.now())
+    await enroll(database, clock.now(), made.profile.id, installation(1, host_id="host-1", hostname="new-1"))
+    await enroll(database, clock.now(), made.profile.id, installation(2, hostname="new-2"))
+    ids = await graph.ids()
+    async with database.read() as tx:
+        nodes = await find_nodes(tx, ORGANIZATION, ids.values())
+    assert (nodes[ids["host-1"]].display_name, nodes[renamed].display_name) == ("HOST-1", "Front door")
 
 
 async def test_enroll_with_faults(database: Database, clock: FakeClock) -> None:
     """Every fault is named, and nothing is counted or made."""
     made = await offer(database, clock.now())
-    sent = Installation("x", "", "a" * 256, "beos", "a" * 65, "v\n", "c", "d")
+    sent = Installation("x", "", "a" * 256, "beos", "a" * 65, "v\nw", "c", "d")
     with pytest.raises(LumetryError) as failure:
         await enroll(database, clock.now(), made.profile.id, sent)
     assert (failure.value.reason, list(failure.value.faults)) == (

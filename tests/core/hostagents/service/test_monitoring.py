@@ -1,9 +1,14 @@
 import asyncio
 
+import msgspec
 import pytest
+from sqlalchemy import select
 
+from lumetry_core.access.service.history import list_revisions
+from lumetry_core.access.store.audit import audit_logs
 from lumetry_core.hostagents.processes import Identity
 from lumetry_core.hostagents.service.administering import revoke_agent
+from lumetry_core.hostagents.service.identities import list_identities
 from lumetry_core.metrics.binding import NewBinding
 from lumetry_core.metrics.service.bindings import bind_all, list_node_bindings
 from lumetry_core.runtime.database import Database
@@ -62,6 +67,28 @@ async def test_monitoring_puts_the_identity_into_the_graph(fleet: Fleet, graph: 
     audited = await fleet.count_actions()
     assert await fleet.monitor("web") == found
     assert await fleet.count_actions() == audited
+
+
+async def test_monitoring_audits_its_bindings(fleet: Fleet, database: Database, clock: FakeClock) -> None:
+    """Each has a row and one revision of its own, by whom it came: who monitors, or the system when a report shows another executable."""
+    await fleet.enroll("web-1")
+    await fleet.report("web-1", "nginx")
+    await fleet.monitor("nginx")
+    await fleet.report("web-1", "nginx", process("openresty", "nginx"))
+    columns = audit_logs.c
+    async with database.read() as tx:
+        of_bindings = select(columns.entity_id, columns.actor_name, columns.new_values_json).where(
+            columns.action == "MetricNodeBinding.Created"
+        )
+        rows = list(await tx.execute(of_bindings.order_by(columns.id)))
+        histories = [await list_revisions(tx, ADMIN, "MetricNodeBinding", row.entity_id, 0, 0) for row in rows]
+    assert [row.actor_name for row in rows] == ["admin"] * 3 + ["system"] * 3
+    assert [msgspec.json.decode(row.new_values_json)["labels"] for row in rows] == [
+        {"process.executable": name} for name in ("nginx", "openresty") for _ in METRICS
+    ]
+    assert [(total, found[0].operation, found[0].after_json) for found, total in histories] == [
+        (1, "Created", row.new_values_json) for row in rows
+    ]
 
 
 async def test_monitoring_follows_reports(fleet: Fleet, graph: Graph, database: Database, clock: FakeClock) -> None:
@@ -180,8 +207,12 @@ async def test_deleted_component_ends_monitoring(fleet: Fleet, graph: Graph, dat
     number = (await fleet.monitor("nginx")).node_id or 0
     async with database.write() as tx:
         await delete_node(tx, ADMIN, number, clock.now())
-    await fleet.settle()
-    assert (await fleet.identity("nginx")).node_id is None
+    expected = Identity("nginx", 1, 1, None, clock.now())
+    for _ in range(2):
+        async with database.read() as tx:
+            assert await list_identities(tx, ORGANIZATION, "", 0, 0, clock.now()) == ([expected], 1)
+        assert await fleet.identity("nginx") == expected
+        await fleet.settle()
     again = (await fleet.monitor("nginx")).node_id
     assert again not in (None, number)
     assert await graph.edges() == {("process:nginx", "runs_on", "web-1")}

@@ -7,6 +7,7 @@ from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.conftest import FakeClock
 from tests.core.hostagents.fleet import ADMIN, ORGANIZATION
+from tests.core.hostagents.making import read_actions
 
 USAGE = Usage(is_enabled=False, interval_seconds=30, always_collect=("cron", "sshd"))
 
@@ -34,6 +35,14 @@ async def test_update_pack_keeps_its_history(database: Database, clock: FakeCloc
     assert (
         revision.after_json == '{"packId":"process","enabled":false,"intervalSecondsOverride":30,"alwaysCollectProcesses":["cron","sshd"]}'
     )
+
+
+async def test_update_pack_to_what_it_is_changes_nothing(database: Database, clock: FakeClock) -> None:
+    """Nothing is audited of what stays, neither at first nor later, however it is spelled."""
+    for usage, count in ((Usage(), 0), (USAGE, 1), (Usage(False, 30, ("sshd", " cron", "sshd")), 1), (Usage(), 2), (Usage(), 2)):
+        async with database.write() as tx:
+            await update_pack(tx, ADMIN, "process", usage, clock.now())
+        assert await read_actions(database, "AgentRulePack") == ["AgentRulePack.Updated"] * count
 
 
 async def test_unknown_pack_does_not_exist(database: Database, clock: FakeClock) -> None:

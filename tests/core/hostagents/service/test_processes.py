@@ -3,7 +3,6 @@ from datetime import timedelta
 
 import pytest
 
-from lumetry_core.collectors.service.administering import create as create_collector
 from lumetry_core.hostagents.processes import Current, Entry, Identity, Seen
 from lumetry_core.hostagents.service.identities import get_identity, list_identities
 from lumetry_core.hostagents.service.processes import list_inventory, list_observed, report_processes
@@ -12,7 +11,8 @@ from lumetry_core.runtime.caller import Caller
 from lumetry_core.runtime.database import Database
 from lumetry_core.runtime.errors import Faults, LumetryError, Reason
 from tests.conftest import FakeClock
-from tests.core.hostagents.fleet import ADMIN, ORGANIZATION, Fleet, of_agent, process
+from tests.core.hostagents.fleet import ORGANIZATION, Fleet, of_agent, process
+from tests.core.hostagents.making import add_collector
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def fleet(database: Database, clock: FakeClock) -> Fleet:
 async def refusal(fleet: Fleet, caller: Caller) -> Reason:
     async with fleet.database.write() as tx:
         with pytest.raises(LumetryError) as caught:
-            await report_processes(tx, caller, fleet.clock.now(), [process("a")], Faults(), fleet.clock.now())
+            await report_processes(tx, caller, None, [process("")], Faults(), fleet.clock.now())
     return caught.value.reason
 
 
@@ -59,18 +59,19 @@ async def test_list_inventory_is_in_order_and_forgets(fleet: Fleet, database: Da
 
 
 async def test_report_processes_refuses_whom_ingestion_refuses(fleet: Fleet, database: Database, clock: FakeClock) -> None:
-    """Unknown and revoked agents, disabled ones, and those that go around their relay."""
+    """Unknown and revoked agents, disabled ones, and those that go around their relay, whatever is wrong with the report."""
     agent = await fleet.enroll("web-1")
-    async with database.write() as tx:
-        collector = (await create_collector(tx, ADMIN, "relay", clock.now())).collector
+    relay_id = await add_collector(database, clock.now())
+    silent_id = await add_collector(database, clock.now(), "Silent", relays=False)
     caller = of_agent(agent.id)
     for change, sender, reason in (
         ({}, of_agent(agent.id + 1), Reason.UNAUTHENTICATED),
         ({}, of_agent(agent.id, ORGANIZATION + 1), Reason.UNAUTHENTICATED),
         ({"revoke_time": clock.now()}, caller, Reason.UNAUTHENTICATED),
         ({"is_enabled": False}, caller, Reason.AGENT_DISABLED),
-        ({"required_collector_id": collector.id}, caller, Reason.RELAY_REQUIRED),
-        ({"required_collector_id": collector.id, "is_enabled": False}, of_agent(agent.id, relay=collector.id), Reason.AGENT_DISABLED),
+        ({"required_collector_id": relay_id}, caller, Reason.RELAY_REQUIRED),
+        ({"required_collector_id": silent_id}, of_agent(agent.id, relay=silent_id), Reason.RELAY_REQUIRED),
+        ({"required_collector_id": relay_id, "is_enabled": False}, of_agent(agent.id, relay=relay_id), Reason.AGENT_DISABLED),
     ):
         async with database.write() as tx:
             await save_agent(tx, replace(agent, **change))

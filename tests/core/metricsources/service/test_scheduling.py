@@ -2,13 +2,19 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
+
+from lumetry_core.collectors.config import Config, Polling
+from lumetry_core.collectors.model import Status
 from lumetry_core.collectors.service import working
 from lumetry_core.collectors.work import WorkKind
-from lumetry_core.metricsources.model import Source
+from lumetry_core.metricsources.model import PollStatus, Source, Standing
 from lumetry_core.metricsources.schedule import plan_next
 from lumetry_core.metricsources.service import scheduling
 from tests.conftest import FakeClock
+from tests.core.collectors.labour import add_collector, change_collector
 from tests.core.metricsources.building import ORGANIZATION, OTHER, PROMETHEUS, World, changed, no_chance
 
 
@@ -66,6 +72,42 @@ async def test_claim_hands_collectors_their_polls(world: World, clock: FakeClock
     await claim(world)
     async with world.database.read() as tx:
         assert await working.find_work(tx, ORGANIZATION, WorkKind.POLL, str(created.id)) == item
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"status": Status.REVOKED}, "Collector Edge is revoked."),
+        ({"capabilities": ("poll:mysql",)}, "Collector Edge cannot poll prometheus."),
+        ({"config": Config(polling=Polling(enabled=False))}, "Polling is switched off in the configuration of collector Edge."),
+        (
+            {"config": Config(polling=Polling(enabled=False)), "last_seen_time": None},
+            "Polling is switched off in the configuration of collector Edge.",
+        ),
+        ({"capabilities": (), "last_seen_time": None}, None),
+        ({"status": Status.PENDING, "capabilities": ()}, None),
+        ({"status": Status.DUPLICATE_SUSPECTED}, None),
+    ],
+)
+async def test_claim_for_a_collector_that_cannot_poll(world: World, clock: FakeClock, changes: dict[str, Any], error: str | None) -> None:
+    """The poll has failed when it is due, and operators are told as ever; that a collector is away is not the source's failure."""
+    collector = await add_collector(world.database, clock.now(), name="Edge")
+    source = await world.create(changed(PROMETHEUS, collector_id=collector.id))
+    await change_collector(world.database, collector, **changes)
+    for _ in range(3):
+        assert await claim(world) == []
+        last = clock.now()
+        clock.advance(seconds=60)
+        if "last_seen_time" not in changes:
+            await change_collector(world.database, collector, **{"last_seen_time": clock.now(), **changes})
+    async with world.database.read() as tx:
+        item = await working.find_work(tx, ORGANIZATION, WorkKind.POLL, str(source.id))
+    standing = (await world.read(source.id)).standing
+    if error is None:
+        assert (item is None, standing, await world.system_alerts()) == (False, Standing(), [])
+    else:
+        assert (item, standing) == (None, Standing(last, PollStatus.FAILED, error, None, 3))
+        assert [alert.message for alert in await world.system_alerts()] == [f"Metric source 'Prometheus' keeps failing: {error}"]
 
 
 async def test_release_gives_claims_back(world: World, clock: FakeClock) -> None:

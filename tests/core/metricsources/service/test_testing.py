@@ -1,15 +1,20 @@
 """What is tested, and with which secret."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from lumetry_core.access.vault import Vault
+from lumetry_core.collectors.config import Config, Polling
+from lumetry_core.collectors.model import Status
 from lumetry_core.metricsources.drafts import ConfigDraft, SourceDraft
+from lumetry_core.metricsources.model import SourceTest, SourceTestStatus
 from lumetry_core.metricsources.sealing import Candidate, Rules
 from lumetry_core.metricsources.service import sources, testing
 from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.conftest import FakeClock
+from tests.core.collectors.labour import add_collector, change_collector
 from tests.core.metricsources.building import CALLER, OTHER, PROMETHEUS, RULES, World, changed
 
 
@@ -71,6 +76,25 @@ async def test_begin_with_another_key(world: World) -> None:
         "secret": "is stored but cannot be opened with the key of this core; send it anew"
     }
     assert (await begin(world, source.id, PROMETHEUS, rules)).secret == "hunter2"
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"status": Status.REVOKED}, "Collector Edge is revoked."),
+        ({"capabilities": ("poll:prometheus",)}, "Collector Edge cannot test metric sources."),
+        ({"capabilities": ("source_test",)}, "Collector Edge cannot poll prometheus."),
+        ({"config": Config(polling=Polling(enabled=False))}, "Polling is switched off in the configuration of collector Edge."),
+    ],
+)
+async def test_begin_with_a_collector_that_cannot(world: World, clock: FakeClock, changes: dict[str, Any], error: str) -> None:
+    """Whoever tests learns it at once."""
+    collector = await add_collector(world.database, clock.now(), name="Edge")
+    source = await world.create(changed(PROMETHEUS, collector_id=collector.id))
+    await change_collector(world.database, collector, **changes)
+    async with world.database.write() as tx:
+        _, test = await testing.begin_test(tx, CALLER, source.id, None, RULES, clock.now())
+    assert test == SourceTest(status=SourceTestStatus.FAILED, duration_ms=0, error=error)
 
 
 async def test_begin_of_another_organization_finds_nothing(world: World, clock: FakeClock) -> None:

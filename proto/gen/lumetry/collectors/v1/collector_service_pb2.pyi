@@ -51,7 +51,7 @@ class Collector(_message.Message):
     id: _builtins.str
     """UUID."""
     name: _builtins.str
-    """Name for people, unique in the organization."""
+    """Name for people, unique among the collectors of the organization that are not revoked."""
     status: _builtins.str
     """`pending`, `active`, `duplicate_suspected` or `revoked`."""
     version: _builtins.str
@@ -141,7 +141,7 @@ class CreateCollectorRequest(_message.Message):
 
     NAME_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """1 to 100 characters, unique in the organization, ignoring case."""
+    """1 to 100 characters, unique among the collectors of the organization that are not revoked, ignoring case."""
     def __init__(
         self,
         *,

@@ -338,12 +338,12 @@ class WorkSample(_message.Message):
     VALUE_FIELD_NUMBER: _builtins.int
     LABELS_FIELD_NUMBER: _builtins.int
     metric_key: _builtins.str
-    """Metric key of the item."""
+    """Metric key of the item; empty: that of the only item that was asked."""
     value: _builtins.float
     """The value."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
-        """Time of the value."""
+        """Time of the value; absent: when it is reported."""
 
     @_builtins.property
     def labels(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:

@@ -133,7 +133,7 @@ class SendHostAgentHeartbeatRequest(_message.Message):
     series_dropped: _builtins.int
     """Series that it leaves out because of the limit."""
     transport: _builtins.str
-    """How it reaches the product: `Direct` or `Collector`. What the call shows of itself counts for more."""
+    """How it reaches the product: `Direct` or `Collector`; empty: it does not say. What the call shows of itself counts for more."""
     @_builtins.property
     def packs(self) -> _containers.RepeatedCompositeFieldContainer[Global___ActivePack]:
         """Rule packs in use."""
@@ -348,7 +348,7 @@ class HostProcess(_message.Message):
     executable: _builtins.str
     """Name of the executable, 1 to 255 characters."""
     identity: _builtins.str
-    """What it is the same as on other hosts, 1 to 255 characters; empty: the executable."""
+    """What it is the same as on other hosts, 1 to 255 characters; empty or blank: the executable."""
     instance_count: _builtins.int
     """How many run, at least 1."""
     cpu_percent: _builtins.float

@@ -47,6 +47,10 @@ class FakeProduct(HostAgentChannelServiceServicer):
     enabled: bool = True
     is_revoked: bool = False
     refuses_points: bool = False
+    is_overloaded: bool = False
+    """Whether points find no room."""
+    beat_seconds: int = 1
+    """Between heartbeats, of agents that enroll."""
     packs: list[agents_pb.WantedPack] = field(default_factory=lambda: [wanted_pack("host.linux", HOST_METRICS)])
     labels: dict[str, str] = field(default_factory=dict)
     max_series: int = 2000
@@ -107,7 +111,9 @@ class FakeProduct(HostAgentChannelServiceServicer):
         await self.judge(context, TOKEN)
         self.enrollments.append(request)
         await self.tell()
-        return agents_pb.EnrollHostAgentResponse(agent_id=7, agent_key=AGENT_KEY, credential=CREDENTIAL, heartbeat_interval_seconds=1)
+        return agents_pb.EnrollHostAgentResponse(
+            agent_id=7, agent_key=AGENT_KEY, credential=CREDENTIAL, heartbeat_interval_seconds=self.beat_seconds
+        )
 
     async def SendHostAgentHeartbeat(self, request: Any, context: Any) -> agents_pb.SendHostAgentHeartbeatResponse:  # noqa: N802
         await self.judge(context, CREDENTIAL)
@@ -127,12 +133,14 @@ class FakeProduct(HostAgentChannelServiceServicer):
 
     async def IngestMetrics(self, request: Any, context: Any) -> metrics_pb.IngestMetricsResponse:  # noqa: N802
         relay = await self.judge(context, CREDENTIAL)
+        if self.is_overloaded:
+            await self.refuse(context, grpc.StatusCode.UNAVAILABLE, "OVERLOADED")
         if self.refuses_points or not self.enabled:
             await self.refuse(context, grpc.StatusCode.PERMISSION_DENIED, "AGENT_DISABLED")
         self.points.extend(request.points)
         self.relays.append(relay)
         await self.tell()
-        return metrics_pb.IngestMetricsResponse(point_count=len(request.points))
+        return metrics_pb.IngestMetricsResponse(batch=metrics_pb.AcceptedBatch(accepted_count=len(request.points)))
 
     async def StreamMetrics(self, request_iterator: Any, context: Any) -> Any:  # noqa: N802
         raise NotImplementedError

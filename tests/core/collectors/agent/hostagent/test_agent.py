@@ -119,6 +119,20 @@ async def test_start_without_the_product(rig: Any) -> None:
     await rig.product.until(lambda: bool(rig.product.points))
 
 
+async def test_heartbeat_after_a_backlog(rig: Any) -> None:
+    """When what waited is delivered, the product learns it at once and not with the next heartbeat in its turn."""
+    rig.product.beat_seconds = 3600
+    rig.product.is_overloaded = True
+    agent = rig.start()
+    await rig.product.until(lambda: rig.product.refused)
+    await agent.end()
+    rig.start(rig.settings(enrollment_token=None))
+    await rig.product.until(lambda: rig.product.heartbeats[-1].queue_depth > 0)
+    rig.product.is_overloaded = False
+    await rig.product.until(lambda: rig.product.heartbeats[-1].queue_depth == 0)
+    assert rig.product.points
+
+
 async def test_revoked_agent(rig: Any) -> None:
     """A revoked agent says so and ends; started again it ends again, and sends nothing."""
     agent = rig.start()

@@ -58,7 +58,7 @@ async def test_poll_http_selects_values() -> None:
         ),
         ItemResult("busy", (sample("busy", 10.5, name="a"),)),
         ItemResult("absent"),
-        ItemResult("note", warnings=("left out 1 of 1 values: no number",), skipped_count=1),
+        ItemResult("note", error="no row has a number"),
     ]
     assert asked == ["Bearer s3cret"]
 
@@ -74,7 +74,7 @@ async def test_poll_http_selects_values() -> None:
         (Item("m", "$.disks[*]", "free"), "no selected object has a member free; they have name, used, site, spare"),
         (Item("m", "$['disks', 'totals'][*]"), "the path selects objects and other values; it must select one kind"),
         (Item("m", "$.status"), "more than one column holds numbers"),
-        (Item("m", "$.totals[*]"), ""),
+        (Item("m", "$.totals[*]"), "2 rows have the same labels"),
     ],
 )
 async def test_poll_http_with_an_item_that_cannot_be_used(item: Item, error: str) -> None:

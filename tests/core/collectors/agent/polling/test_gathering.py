@@ -85,6 +85,21 @@ def test_gather_keeps_the_limits_of_ingestion(labels: dict[str, str], objection:
         assert result == ItemResult("m", (sample("m", 2.0, good="y"),), warnings=(f"left out 1 of 2 values: {objection}",), skipped_count=1)
 
 
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ([(1, {"a": "x"}), (2, {"a": "x"}), (3, {"a": "y"})], "2 rows have the same labels"),
+        ([(1, {"a": "x"}), (2, {"a": "x", "b": ""}), (3, {"a": "y"}), (4, {"a": "y"})], "4 rows have the same labels"),
+        ([("up", {}), (None, {"a": "x"})], "no row has a number"),
+    ],
+)
+def test_gather_what_does_not_tell_apart_or_is_no_number(values: list[tuple[object, dict[str, str]]], error: str) -> None:
+    """A part of the answer would be a wrong picture; an empty answer is none of it."""
+    with pytest.raises(PollError, match=error):
+        gather(ITEM, values, NOW)
+    assert gather(ITEM, [], NOW) == ItemResult("m")
+
+
 def test_gather_with_too_many_values() -> None:
     """More than the cap is a failure, the cap itself is not."""
     values = [(n, {"n": str(n)}) for n in range(5001)]

@@ -27,18 +27,13 @@ async def test_poll_prometheus_gives_vectors_and_scalars(prometheus_server: Poll
 
 
 async def test_poll_prometheus_keeps_the_labels_asked_for(prometheus_server: PolledServer) -> None:
-    """The metric's own name is no label; label columns keep only theirs, and what falls together is told of."""
+    """The metric's own name is no label; label columns keep only theirs, and what falls together fails."""
     pair = 'label_replace(label_replace(vector(1), "host", "a", "", ""), "disk", "x", "", "")'
     other = 'label_replace(label_replace(vector(2), "host", "a", "", ""), "disk", "y", "", "")'
     source = make_source("thanos", prometheus_server, Item("disk", f"{pair} or {other}", label_columns=("host", "nothing")))
 
     assert await poll(source) == [
-        ItemResult(
-            "disk",
-            (sample("disk", 1.0, host="a"),),
-            warnings=("left out 1 of 2 values: the labels of another value",),
-            skipped_count=1,
-        )
+        ItemResult("disk", error="2 rows have the same labels"),
     ]
 
 
