@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import grpc
 from aiohttp import web
+from google.rpc import error_details_pb2, status_pb2
 
 from lumetry.collectors.v1 import collector_service_pb2 as pb
 from lumetry.collectors.v1 import config_pb2, work_pb2
@@ -70,7 +71,7 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
         secret = await self._admit(context, anybody=True)
         before = self.calls("EnrollCollector")
         if secret != TOKEN or any(call.request.installation_id != request.installation_id for call in before):
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "the enrollment token is unknown or used up")
+            await refuse(context, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", "the enrollment token is unknown or used up")
         self.ended += self.secrets
         self.secrets = [self._new_secret()]
         await self._note("EnrollCollector", request, secret, context)
@@ -111,7 +112,7 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
         """Gives work that waits."""
         secret = await self._admit(context)
         if not 1 <= request.max_items <= 20:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "max must be 1 to 20")
+            await refuse(context, grpc.StatusCode.INVALID_ARGUMENT, "VALIDATION_FAILED", "max must be 1 to 20")
         items = self._claim(request.capabilities, request.max_items)
         await self._note("ClaimWork", request, secret, context)
         return pb.ClaimWorkResponse(items=items)
@@ -121,7 +122,7 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
         secret = await self._admit(context)
         item = self.claimed.get(request.claim_id)
         if item is None or item.claim_token != request.claim_token or request.claim_id in self.outcomes:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the token was used already or is not the claim's")
+            await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "CONFLICT", "the token was used already or is not the claim's")
         self.outcomes[request.claim_id] = request.outcome
         await self._note("CompleteWork", request, secret, context)
         return pb.CompleteWorkResponse()
@@ -157,7 +158,7 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
         try:
             batch = self.columns.read(request)
         except UnknownDictionaryError:
-            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, "the dictionary is not known")
+            await refuse(context, grpc.StatusCode.FAILED_PRECONDITION, "UNKNOWN_DICTIONARY", "the dictionary is not known")
         await self._note("IngestMetrics", batch, secret, context)
         accepted = metrics_pb.AcceptedBatch(batch_id=str(uuid.uuid4()), accepted_count=len(batch.points), job_ids=[1])
         return metrics_pb.IngestColumnsResponse(results=[metrics_pb.ColumnBatchResult(batch=accepted)])
@@ -192,10 +193,14 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
         if self.is_revoked:
             self.refused.append((secret, time.monotonic()))
             self.tell()
-            await context.abort(grpc.StatusCode.UNAUTHENTICATED, "The credential is missing, unknown, expired or revoked.")
+            await refuse(
+                context, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", "The credential is missing, unknown, expired or revoked."
+            )
         if not anybody:
             if secret not in self.secrets:
-                await context.abort(grpc.StatusCode.UNAUTHENTICATED, "The credential is missing, unknown, expired or revoked.")
+                await refuse(
+                    context, grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED", "The credential is missing, unknown, expired or revoked."
+                )
             newer = self.secrets.index(secret)
             self.ended += self.secrets[:newer]
             del self.secrets[:newer]
@@ -218,6 +223,14 @@ class Judge(CollectorServiceServicer, IngestionServiceServicer):
 
     def _new_secret(self) -> str:
         return f"lmtc_{uuid.uuid4().hex}{uuid.uuid4().hex[:16]}"
+
+
+async def refuse(context: Context, code: grpc.StatusCode, reason: str, text: str) -> NoReturn:
+    """Ends a call as the product does: with a reason that nobody on the way could have given."""
+    status = status_pb2.Status(code=code.value[0], message=text)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=reason, domain="lumetry"))
+    await context.abort(code, text, (("grpc-status-details-bin", status.SerializeToString()),))
+    raise AssertionError
 
 
 def needed_capability(item: work_pb2.WorkItem) -> str:
