@@ -381,6 +381,7 @@ LISTS = [
     route
     for _, route in ROUTES
     if route.method == "GET" and not route.public and not route.parameters and route.media_type != "text/event-stream"
+    if route.path != "/v1/collectors/config"  # which only a collector asks for, and is answered its own
 ]
 ALIKE = (
     "/api/settings",
