@@ -50,6 +50,8 @@ from lumetry_core.incidents.candidates import reopened_incident
 from lumetry_core.incidents.service.candidates import list_candidates
 from lumetry_core.incidents.service.reading import get_incident
 from lumetry_core.incidents.store.candidates import upsert_occurrences
+from lumetry_core.metricsources.model import SourceTest, SourceTestStatus
+from lumetry_core.metricsources.service.testing import end_test
 from lumetry_core.projects.service import default_project
 from lumetry_core.resources.model import Latest, Sample
 from lumetry_core.resources.service.recording import record_round
@@ -576,6 +578,7 @@ def tenants(started: Deployment, config: Config) -> Tenants:
     ids = fill(started, owner, (99.0,))
     ids |= asyncio.run(make_secrets(config, "owner")) | asyncio.run(make_hint(config, "owner", ids["incidents"]))
     ids |= asyncio.run(make_container(config, "owner"))
+    asyncio.run(end_source_test(config, "owner", ids["tests"]))
     return Tenants(
         started,
         owner,
@@ -619,6 +622,13 @@ async def make_hint(config: Config, name: str, incident_id: int) -> dict[str, An
         await upsert_occurrences(tx, caller.organization_id, [reopened_incident(incident, 1)], SystemClock().now())
         [hint] = await list_candidates(tx, caller, "", "", 0)
     return {"problem-candidates": hint.id}
+
+
+async def end_source_test(config: Config, name: str, test_id: int) -> None:
+    """Ends a test that would otherwise run out while its collector never comes."""
+    async with open_deployment(config) as database, database.write() as tx:
+        organization_id = (await find_user_by_name(tx, name)).organization_id
+        await end_test(tx, organization_id, SourceTest(id=test_id, status=SourceTestStatus.FAILED, duration_ms=0, error="of a tenant"))
 
 
 async def make_container(config: Config, name: str) -> dict[str, Any]:

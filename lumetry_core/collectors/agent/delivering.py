@@ -49,7 +49,9 @@ class Delivery:
         self.is_away = False
         """Whether a call failed so that another one right now would fail, too: then nothing is delivered before the end."""
         self.heard = asyncio.Event()
-        """To be set once the server has answered, so that its time is known if it tells it: points of a wrong clock wait for that."""
+        """Set once the server has answered, so that its time is known if it tells it: points of a wrong clock wait for that."""
+        self._returned = asyncio.Event()
+        """Set when the server has answered something else than an upload."""
         self._forbidden = False
         self._is_absence_told = False
         self._newest: dict[str, Record] = {}
@@ -129,6 +131,11 @@ class Delivery:
             self._is_absence_told = True
             log.warning("the server cannot be reached, points are buffered", error=str(error))
 
+    def note_presence(self) -> None:
+        """Notes that the server has just answered another call: what rests because it could not be reached is tried again."""
+        self.heard.set()
+        self._returned.set()
+
     async def _await_herald(self) -> None:
         """Gives what an earlier process left behind the time to get a herald."""
         if self._buffer.pending_points and not self._newest:
@@ -189,4 +196,12 @@ class Delivery:
             self._forbidden = True
             await asyncio.sleep(self._pace.forbidden_retry * self._share())
             return
-        await asyncio.sleep(self._backoff.pause(error.retry_after if isinstance(error, UnreachableError) else None))
+        wanted = error.retry_after if isinstance(error, UnreachableError) else None
+        pause = self._backoff.pause(wanted)
+        if wanted is not None:
+            await asyncio.sleep(pause)
+            return
+        self._returned.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._returned.wait()

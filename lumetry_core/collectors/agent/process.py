@@ -183,7 +183,7 @@ class HostCollector:
         self._state.save_config(msgspec.structs.replace(config, collector_id=self._collector_id))
 
     def _hear(self, answer: collectors_pb.SendHeartbeatResponse) -> None:
-        self._delivery.heard.set()
+        self._delivery.note_presence()
         self._configurer.hear(answer.config_revision)
         if answer.rotate_credential:
             self._rotation.set()

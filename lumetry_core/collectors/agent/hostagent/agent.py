@@ -161,7 +161,7 @@ class HostAgent:
                     pause = min(pause, backoff.pause(error.retry_after))
             else:
                 backoff.reset()
-                self._delivery.heard.set()
+                self._delivery.note_presence()
                 self._take(read_wanted(answer))
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):

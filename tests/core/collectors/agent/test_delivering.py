@@ -63,9 +63,9 @@ class Rig:
 
 
 @asynccontextmanager
-async def delivering(folder: Path, product: Product) -> AsyncIterator[Rig]:
+async def delivering(folder: Path, product: Product, pace: Pace = PACE) -> AsyncIterator[Rig]:
     buffer = DiskBuffer(folder)
-    rig = Rig(product, buffer, Delivery(buffer, ServerClock(SystemClock()), PACE, lambda: 1.0))
+    rig = Rig(product, buffer, Delivery(buffer, ServerClock(SystemClock()), pace, lambda: 1.0))
     rig.delivery.on_caught_up = rig.note
     running = asyncio.create_task(rig.delivery.run(product))
     try:
@@ -101,6 +101,17 @@ async def test_delivery_has_caught_up_once_an_outage(tmp_path: Path) -> None:
         rig.keep(2)
         await rig.emptied()
         assert (rig.caught_up, rig.product.uploads) == (1, 2)
+
+
+async def test_delivery_goes_on_when_the_server_has_answered_another_call(tmp_path: Path) -> None:
+    """After a long outage nobody waits for the end of a long pause once a heartbeat has come through."""
+    async with delivering(tmp_path, Product(), Pace(first_sample=0.001, first_retry=600.0, last_retry=600.0)) as rig:
+        rig.keep(3)
+        await rig.product.tried.wait()
+        rig.product.is_there = True
+        rig.delivery.note_presence()
+        async with asyncio.timeout(10):
+            await rig.emptied()
 
 
 @pytest.mark.parametrize("left", [0, 5])
