@@ -12,7 +12,7 @@ import pytest
 from lumetry.collectors.v1 import config_pb2
 from lumetry.metrics.v1 import ingestion_service_pb2 as metrics_pb
 from tests.conformance.collector.judge import SAMPLE_SECONDS, BreachError, Judge, Seen
-from tests.conformance.collector.scenario import STEPS, Trial, find_breach, examine
+from tests.conformance.collector.scenario import STEPS, Trial, examine, find_breach
 
 NODE = Path(__file__).parent / "node"
 OURS = [sys.executable, "-m", "lumetry_core.collectors.agent"]
