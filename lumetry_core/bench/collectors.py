@@ -65,33 +65,49 @@ def run_collectors(options: CollectorOptions, progress: Callable[[str], None]) -
             asyncio.run(run_fleet(server.grpc, fleet, **options_of_round(options, 0)))
             create_rules(server, [metric_key(index) for index in range(0, options.points, MEMBERS)], options.rules)
             wait_until_idle(server.tree, share=0.5)
-            progress(f"{options.rounds} intervals of {options.interval_seconds:.0f} s after one in which everything is opened")
+            progress(f"{options.rounds} intervals of {options.interval_seconds:.0f} s after those in which everything is opened")
             before = count_evaluated(server)
-            steady: list[tuple[Disturbance, float]] = []
-
-            def begin() -> None:
-                steady.append((Disturbance(server.tree), server.tree.cpu_seconds()))
-
-            tally = asyncio.run(run_fleet(server.grpc, fleet, **options_of_round(options, options.rounds), on_steady=begin))
-            disturbance, used = steady[0]
+            meter = Meter(server)
+            tally = asyncio.run(
+                run_fleet(server.grpc, fleet, **options_of_round(options, options.rounds), on_begin=meter.begin, on_end=meter.end)
+            )
             elapsed = options.interval_seconds * options.rounds
             due = (1 + options.rounds) * len(fleet)
             wait_until(lambda: count_evaluated(server) - before >= due, longest_seconds=DRAIN_SECONDS)
-            cpu = server.tree.cpu_seconds() - used
             with server.connect() as connection:
                 online = sum(one["isOnline"] for one in connection.request("GET", "/api/collectors").json(200))
             living = Living(
                 tally,
                 elapsed,
-                cpu / elapsed,
+                meter.cpu_seconds / elapsed,
                 count_evaluated(server) - before - len(fleet),
                 online,
                 server.tree.resident_bytes(),
-                disturbance.share(),
+                meter.foreign_share,
             )
     if tally.failures:
         raise BenchError(f"{len(tally.failures)} calls failed, the first with {tally.failures[0]}")
     return report_collectors(options, machine, living, disturbed)
+
+
+class Meter:
+    """What the server and others take between two moments."""
+
+    def __init__(self, server: Server) -> None:
+        self._tree = server.tree
+        self._disturbance = Disturbance(server.tree)
+        self.cpu_seconds = 0.0
+        self.foreign_share = 0.0
+
+    def begin(self) -> None:
+        """Notes the first moment."""
+        self._disturbance = Disturbance(self._tree)
+        self.cpu_seconds = -self._tree.cpu_seconds()
+
+    def end(self) -> None:
+        """Notes the second."""
+        self.cpu_seconds += self._tree.cpu_seconds()
+        self.foreign_share = self._disturbance.share()
 
 
 def options_of_round(options: CollectorOptions, rounds: int) -> dict[str, Any]:

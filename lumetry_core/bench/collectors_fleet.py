@@ -1,6 +1,7 @@
 """Simulated collectors: each has a connection of its own and does what a real one does, at its own moments."""
 
 import asyncio
+import itertools
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -15,13 +16,14 @@ from lumetry.collectors.v1.collector_service_pb2_grpc import CollectorServiceStu
 from lumetry.metrics.v1 import ingestion_service_pb2 as metrics_pb
 from lumetry.metrics.v1.ingestion_service_pb2_grpc import IngestionServiceStub
 from lumetry_core.collectors.agent.columns import ColumnEncoder
+from lumetry_core.collectors.agent.grpc_transport import CHANNEL_OPTIONS
 
 CALL_SECONDS = 30.0
 ENROLL_AT_ONCE = 16
 MEMBERS = 10
 """Series of each metric that one collector sends."""
 CAPABILITIES = ("host_metrics", "poll:prometheus", "source_test")
-OWN_CONNECTION = (("grpc.use_local_subchannel_pool", 1),)
+OWN_CONNECTION = (*CHANNEL_OPTIONS, ("grpc.use_local_subchannel_pool", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,14 @@ class Tally:
     """Calls that were not answered before the next of their kind was due."""
     failures: list[str] = field(default_factory=list)
     points: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Of the performance counter: calls that are due in it count."""
+
+    begin: float
+    end: float
 
 
 async def enroll_all(address: str, tokens: Sequence[str]) -> list[Enrolled]:
@@ -71,15 +81,19 @@ async def run_fleet(
     points: int,
     rounds: int,
     watch: bool,
-    on_steady: Callable[[], None] = lambda: None,
+    on_begin: Callable[[], None] = lambda: None,
+    on_end: Callable[[], None] = lambda: None,
 ) -> Tally:
-    """Lets all collectors live for some intervals, spread evenly over the interval. The first does not count: everything is opened in it.
+    """Lets all collectors live for some intervals, spread evenly over the interval.
+
+    The first one and a half do not count: in them everything is opened, and each collector sends its first points.
 
     Args:
         points: Of one upload.
-        rounds: Intervals after the first.
+        rounds: Intervals that count.
         watch: Each holds a stream for configuration and work open, as real ones do.
-        on_steady: Called when the first interval has passed.
+        on_begin: Called when they begin.
+        on_end: Called when they are over, before anything is closed.
     """
     tally = Tally()
     async with AsyncExitStack() as stack:
@@ -87,13 +101,16 @@ async def run_fleet(
         streams = [asyncio.create_task(follow(channel, one)) for channel, one in zip(channels, fleet, strict=True)] if watch else []
         start = time.perf_counter() + 1.0
         step = interval_seconds / len(fleet)
+        steady = start + 1.5 * interval_seconds
+        span = Span(steady, steady + rounds * interval_seconds)
         try:
             await asyncio.gather(
                 *(
-                    live(channel, one, number, start + number * step, tally, interval_seconds, points, rounds)
+                    live(channel, one, number, start + number * step, span, tally, interval_seconds, points)
                     for number, (channel, one) in enumerate(zip(channels, fleet, strict=True))
                 ),
-                tell_steady(start + interval_seconds, on_steady),
+                call_at(span.begin, on_begin),
+                call_at(span.end, on_end),
             )
         finally:
             for stream in streams:
@@ -102,10 +119,10 @@ async def run_fleet(
     return tally
 
 
-async def tell_steady(moment: float, on_steady: Callable[[], None]) -> None:
+async def call_at(moment: float, call: Callable[[], None]) -> None:
     """Calls at a moment of the performance counter."""
     await asyncio.sleep(max(0.0, moment - time.perf_counter()))
-    on_steady()
+    call()
 
 
 async def live(
@@ -113,12 +130,12 @@ async def live(
     one: Enrolled,
     number: int,
     start: float,
+    span: Span,
     tally: Tally,
     interval_seconds: float,
     points: int,
-    rounds: int,
 ) -> None:
-    """One collector: a heartbeat and an upload per interval, half an interval apart."""
+    """One collector: a heartbeat and an upload per interval, half an interval apart, until the end of the span that counts."""
     collectors, ingestion, encoder = CollectorServiceStub(channel), IngestionServiceStub(channel), ColumnEncoder()
     instance_id = str(uuid.uuid4())
 
@@ -134,20 +151,22 @@ async def live(
         await ingestion.IngestColumns(columns, timeout=CALL_SECONDS, metadata=bearer(one.credential))
         encoder.confirm(columns)
 
-    for turn in range(1 + rounds):
-        due = start + turn * interval_seconds
-        counted = tally if turn else Tally()
-        for call, answers, moment in ((beat, counted.heartbeats, due), (upload, counted.uploads, due + interval_seconds / 2)):
-            await asyncio.sleep(max(0.0, moment - time.perf_counter()))
-            begin = time.perf_counter()
-            counted.delays.append(max(0.0, begin - moment))
-            try:
-                await call()
-            except grpc.aio.AioRpcError as error:
-                tally.failures.append(f"{error.code().name}: {error.details()}")
-            answers.append(time.perf_counter() - begin)
-            counted.missed += time.perf_counter() - moment > interval_seconds
-        counted.points += points
+    for turn in itertools.count():
+        due = start + turn * interval_seconds / 2
+        if due >= span.end:
+            return
+        counted = tally if span.begin <= due < span.end else Tally()
+        call, answers = (upload, counted.uploads) if turn % 2 else (beat, counted.heartbeats)
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        begin = time.perf_counter()
+        counted.delays.append(max(0.0, begin - due))
+        try:
+            await call()
+        except grpc.aio.AioRpcError as error:
+            tally.failures.append(f"{error.code().name}: {error.details()}")
+        answers.append(time.perf_counter() - begin)
+        counted.missed += time.perf_counter() - due > interval_seconds
+        counted.points += points * (turn % 2)
 
 
 async def follow(channel: grpc.aio.Channel, one: Enrolled) -> None:

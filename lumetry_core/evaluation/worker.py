@@ -15,7 +15,7 @@ from lumetry_core.evaluation.service.backlog import watch_backlog
 from lumetry_core.evaluation.service.chunks import Memory, RulesMoved
 from lumetry_core.evaluation.service.learning import Fence
 from lumetry_core.evaluation.service.runs import insert_run
-from lumetry_core.metrics.model import Entry, Lease, LeaseLost
+from lumetry_core.metrics.model import Entry, Lease, LeaseLost, Position
 from lumetry_core.metrics.service import inbox
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.runtime.database import Database, Transaction
@@ -59,6 +59,8 @@ class Evaluator:
         self._progress = progress
         self._recent = recent
         self._committed: dict[int, int] = {}
+        self._positions: dict[int, Position] | None = None
+        """Of all partitions, as they were when this round first needed one."""
         self._memory = Memory(database, settings)
         self._leases: dict[int, Lease] = {}
         self._next_renewal: datetime | None = None
@@ -77,6 +79,7 @@ class Evaluator:
         busy = await self._retry_due(now)
         busy |= await self._follow(now)
         await self._keep_pace()
+        self._positions = None
         for lease in list(self._leases.values()):
             busy |= await self._evaluate_next(lease, now)
         await self._fold(now)
@@ -182,13 +185,16 @@ class Evaluator:
         entries = [] if committed is None else self._recent.take(lease.partition, committed, CHUNK_POINTS)
         if entries:
             return entries
+        if self._positions is None:
+            async with self._database.read() as tx:
+                self._positions = {position.partition: position for position in await inbox.read_positions(tx)}
+        position = self._positions[lease.partition]
+        if position.epoch != lease.epoch:
+            return []
+        self._committed[lease.partition] = position.committed_offset
+        if position.committed_offset == position.next_offset:
+            return []
         async with self._database.read() as tx:
-            position = await inbox.read_position(tx, lease.partition)
-            if position.epoch != lease.epoch:
-                return []
-            self._committed[lease.partition] = position.committed_offset
-            if position.committed_offset == position.next_offset:
-                return []
             return await inbox.read_entries(tx, lease.partition, position.committed_offset, CHUNK_POINTS)
 
     async def _evaluate_next(self, lease: Lease, now: datetime) -> bool:
@@ -211,7 +217,12 @@ class Evaluator:
             return False
         finally:
             self._progress.end(lease.partition)
-        return True
+        return self._may_have_more(lease.partition, entries[-1].end_offset)
+
+    def _may_have_more(self, partition: int, offset: int) -> bool:
+        """Whether more waits from an offset on, as far as is known without a look; what is appended after this wakes the worker."""
+        known = None if self._positions is None else self._positions.get(partition)
+        return self._recent.reaches_beyond(partition, offset) or (known is not None and known.next_offset > offset)
 
     async def _evaluate(self, lease: Lease, entries: Sequence[Entry], now: datetime) -> None:
         """Evaluates a chunk, or its parts where the whole fails; a job that fails alone is put aside."""

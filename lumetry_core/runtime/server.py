@@ -11,6 +11,7 @@ from grpc_reflection.v1alpha import reflection
 
 from lumetry.access.v1 import permission_pb2
 from lumetry_core.runtime.interceptors import RECHECK_SECONDS, Access, Authenticate, Limiter, RequestInterceptor, read_access
+from lumetry_core.runtime.windows import STEADY_WINDOWS
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 OPEN_SERVICES = frozenset({health.SERVICE_NAME, reflection.SERVICE_NAME})
@@ -30,6 +31,27 @@ class Server:
         status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
         for service in ("", *self.services):
             await self.health.set(service, status)
+
+
+class Methods(grpc.GenericRpcHandler):
+    """Every method of every service, found in one step; generated `add_…Servicer_to_server` take it in place of a server.
+
+    Methods that are registered with the server itself cost each call: it waits for a call of each of them anew, hundreds, after every one.
+    """
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Any] = {}
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: object) -> None:
+        """Does nothing: they hold the same methods."""
+
+    def add_registered_method_handlers(self, service_name: str, method_handlers: Mapping[str, Any]) -> None:
+        """Adds the methods of a service by their short names."""
+        self._handlers |= {f"/{service_name}/{name}": handler for name, handler in method_handlers.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:  # noqa: ANN401 -- grpc.aio has no types for handlers
+        """The handler of a call; None when there is no such method."""
+        return self._handlers.get(handler_call_details.method)
 
 
 def read_accesses(services: Iterable[str]) -> Mapping[str, Access]:
@@ -74,13 +96,16 @@ def build_server(
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.so_reuseport", 0),
+            *STEADY_WINDOWS,
         ],
     )
+    methods = Methods()
     for add, servicer in services.values():
-        add(servicer, server)
+        add(servicer, methods)
     health_servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_servicer, methods)
     if reflect:
-        reflection.enable_server_reflection((*services, *OPEN_SERVICES), server)
+        reflection.enable_server_reflection((*services, *OPEN_SERVICES), methods)
+    server.add_generic_rpc_handlers((methods,))
     port = server.add_insecure_port(address)
     return Server(server, health_servicer, tuple(services), port)

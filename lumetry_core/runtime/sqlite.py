@@ -75,14 +75,18 @@ class Cursor(AsyncAdapt_aiosqlite_cursor):
 
 
 class Connection(AsyncAdapt_aiosqlite_connection):
-    """A connection whose cursors visit the thread once, and whose transactions begin with their first statement."""
+    """A connection whose cursors visit the thread once, and whose transactions begin with their first statement.
 
-    __slots__ = ("_begin",)
+    What was committed or rolled back is not rolled back again when the pool takes the connection back.
+    """
+
+    __slots__ = ("_begin", "_has_begun")
     _cursor_cls = Cursor  # type: ignore[assignment]  # the cursor insists on this connection
 
     def __init__(self, dbapi: "Driver", connection: Any) -> None:  # noqa: ANN401 -- aiosqlite's
         super().__init__(dbapi, connection)
         self._begin: str | None = None
+        self._has_begun = False
 
     def begin(self, statement: str) -> None:
         """Makes the next statement run after this one."""
@@ -91,17 +95,22 @@ class Connection(AsyncAdapt_aiosqlite_connection):
     def take_begin(self) -> str | None:
         """What the next statement has to be preceded by."""
         begin, self._begin = self._begin, None
+        self._has_begun |= begin is not None
         return begin
 
     def commit(self) -> None:
-        """Commits; a transaction in which nothing ran never began."""
-        if self.take_begin() is None:
+        """Commits, unless nothing ran since the transaction began."""
+        self._begin = None
+        if self._has_begun:
             super().commit()
+            self._has_begun = False
 
     def rollback(self) -> None:
         """Rolls back, as `commit` commits."""
-        if self.take_begin() is None:
+        self._begin = None
+        if self._has_begun:
             super().rollback()
+            self._has_begun = False
 
 
 class Driver(AsyncAdapt_aiosqlite_dbapi):

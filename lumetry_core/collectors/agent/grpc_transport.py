@@ -27,6 +27,7 @@ from lumetry_core.collectors.agent.failures import (
     UnsupportedError,
 )
 from lumetry_core.collectors.agent.transport import CALL_SECONDS
+from lumetry_core.runtime.windows import STEADY_WINDOWS
 
 ERROR_DOMAIN = "lumetry"
 STATUS_KEY = "grpc-status-details-bin"
@@ -36,6 +37,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    *STEADY_WINDOWS,
 )
 
 Request = TypeVar("Request")

@@ -7,6 +7,7 @@ import grpc
 
 from lumetry_core.collectors.agent.passing import REFUSAL, may_pass
 from lumetry_core.collectors.agent.wanted import ConfigError
+from lumetry_core.runtime.windows import STEADY_WINDOWS
 
 ENROLL = "/lumetry.hostagents.v1.HostAgentChannelService/EnrollHostAgent"
 METHODS = frozenset(
@@ -36,6 +37,7 @@ SERVER_OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 10_000),
+    *STEADY_WINDOWS,
 )
 
 Metadata = Sequence[tuple[str, str | bytes]]

@@ -21,6 +21,7 @@ from lumetry_core.metrics.service.append import Learnt, Submission, append_group
 from lumetry_core.metrics.service.recent import RecentEntries
 from lumetry_core.metrics.service.registry import SeriesRegistry
 from lumetry_core.metrics.settings import Settings
+from lumetry_core.runtime.caller import CredentialKind
 from lumetry_core.runtime.clock import Clock
 from lumetry_core.runtime.database import Database, Transaction, unavailable
 from lumetry_core.runtime.errors import LumetryError
@@ -32,8 +33,13 @@ MAX_GROUP_POINTS = 500_000
 
 GATHER_SECONDS = 0.01
 """A commit costs much the same for one batch as for ten: under load commits start at least so far apart …"""
+SPREAD_SECONDS = 0.1
+"""… and so far while nobody who waits had an answer from the commit before: then many send now and then, and none goes on by an answer."""
 GATHER_POINTS = 8_000
-"""… unless so many points wait already."""
+"""As soon as so many points wait they are committed anyhow."""
+
+Sender = tuple[int, CredentialKind | None, int | None]
+"""Organization and credential."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +76,10 @@ class Appender:
         self._recent = recent
         self._waiting: deque[Waiting] = deque()
         self._waiting_points = 0
+        self._answered: set[Sender] = set()
+        """Who had an answer from the newest commit."""
+        self._has_returned = False
+        """Whether one of them waits again."""
         self._arrived = asyncio.Event()
         self._closed = False
 
@@ -84,6 +94,7 @@ class Appender:
         waiting = Waiting(submission, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._waiting_points += len(submission.columns.values)
+        self._has_returned |= sender_of(submission) in self._answered
         self._arrived.set()
         return await waiting.receipts
 
@@ -97,15 +108,18 @@ class Appender:
                 while self._waiting:
                     begin = loop.time()
                     await self._commit(self._take)
-                    await self._gather(begin + GATHER_SECONDS)
+                    await self._gather(begin)
         finally:
             self._closed = True
             fail(self._waiting, unavailable())
 
-    async def _gather(self, until: float) -> None:
-        """Waits for more to commit together, at most until a time of the loop."""
+    async def _gather(self, begin: float) -> None:
+        """Waits for more to commit together than came since the commit that began at a time of the loop."""
         loop = asyncio.get_running_loop()
-        while self._waiting_points < GATHER_POINTS and loop.time() < until:
+        while self._waiting_points < GATHER_POINTS:
+            until = begin + (GATHER_SECONDS if self._has_returned else SPREAD_SECONDS)
+            if loop.time() >= until:
+                return
             self._arrived.clear()
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(until):
@@ -171,6 +185,7 @@ class Appender:
         """Takes who waits, up to the size of a group, leaving out who has given up."""
         group: list[Waiting] = []
         points = 0
+        self._has_returned = False
         while self._waiting:
             following = len(self._waiting[0].submission.columns.values)
             if group and points + following > MAX_GROUP_POINTS:
@@ -185,9 +200,16 @@ class Appender:
     def _settle(self, group: Sequence[Waiting], receipts: Sequence[list[AcceptedBatch]], learnt: Learnt) -> None:
         learnt.publish(self._registry)
         self._recent.publish(learnt.entries)
+        self._answered = {sender_of(waiting.submission) for waiting in group}
         for waiting, accepted in zip(group, receipts, strict=True):
             if not waiting.receipts.done():
                 waiting.receipts.set_result(accepted)
+
+
+def sender_of(submission: Submission) -> Sender:
+    """Who sent it."""
+    caller = submission.caller
+    return caller.organization_id, caller.kind, caller.credential_id
 
 
 def fail(group: Iterable[Waiting], error: LumetryError) -> None:

@@ -45,3 +45,8 @@ class RecentEntries:
             from_offset = entry.end_offset
         self._points[partition] = self._points.get(partition, 0) - points
         return taken
+
+    def reaches_beyond(self, partition: int, offset: int) -> bool:
+        """Whether something at or after an offset is here."""
+        kept = self._entries.get(partition)
+        return kept is not None and len(kept) > 0 and kept[-1].end_offset > offset

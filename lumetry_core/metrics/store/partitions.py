@@ -52,6 +52,7 @@ ADVANCE = (
         evaluated_points=_counters.evaluated_points + bindparam("more_points", type_=BigInteger),
     )
 )
+POSITIONS = select(inbox_partitions).order_by(_counters.partition)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ async def count_queued_points(tx: Transaction) -> int:
 
 async def read_positions(tx: Transaction, partitions: Collection[int] | None = None) -> list[Position]:
     """Positions, ascending by partition; None reads all."""
-    statement = select(inbox_partitions).order_by(inbox_partitions.c.partition)
+    statement = POSITIONS
     if partitions is not None:
         statement = statement.where(inbox_partitions.c.partition.in_(sorted(partitions)))
     return [

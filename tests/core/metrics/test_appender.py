@@ -8,6 +8,7 @@ from lumetry_core.metrics.definition import unpack_labels
 from lumetry_core.metrics.model import DataStatus, MetricInfo, split_job_id
 from lumetry_core.metrics.partition import partition_of
 from lumetry_core.metrics.service import append, catalog, inbox
+from lumetry_core.metrics.service import appender as appending
 from lumetry_core.metrics.service.ingestion import ingest_points
 from lumetry_core.metrics.settings import Settings
 from lumetry_core.metrics.store import series as series_store
@@ -107,6 +108,17 @@ async def test_append_groups_requests_that_wait(database: Database, send: Send) 
     assert sum(row.batch_count for row in rows) == 41
     assert len(rows) < 20
     assert {row.organization_id for row in rows} == {7, 8}
+
+
+async def test_append_waits_for_others_until_somebody_returns(database: Database, send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who sends again right after an answer waits for answers one by one, and takes along whoever waits longer."""
+    monkeypatch.setattr(appending, "SPREAD_SECONDS", 600.0)
+    await send(("m", {}, 0, 0.0))
+    others = [asyncio.create_task(send(("m", {}, 0, 1.0), caller=make_caller(number))) for number in (8, 9)]
+    async with asyncio.timeout(60):
+        await send(("m", {}, 1, 0.0))
+        receipts = await asyncio.gather(*others)
+    assert [receipt.accepted_count for receipt in receipts] == [1, 1]
 
 
 async def test_append_wakes_the_evaluator(send: Send, wakeups: Wakeups) -> None:

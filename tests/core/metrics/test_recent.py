@@ -68,3 +68,11 @@ def test_publish_keeps_a_bounded_number_of_points_per_partition() -> None:
     assert recent.take(0, 1, KEPT_POINTS) == []
     assert offsets(recent.take(0, 2, KEPT_POINTS)) == [2]
     assert offsets(recent.take(1, 1, KEPT_POINTS)) == [1]
+
+
+def test_reaches_beyond_what_was_taken() -> None:
+    """Whether more is here is known without taking it, also where a gap comes first."""
+    recent = RecentEntries()
+    assert not recent.reaches_beyond(0, 1)
+    recent.publish([entry(5, jobs=2)])
+    assert [recent.reaches_beyond(0, offset) for offset in (1, 5, 6, 7)] == [True, True, True, False]

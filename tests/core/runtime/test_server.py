@@ -1,3 +1,5 @@
+import asyncio
+
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -69,6 +71,16 @@ async def test_reflection_is_unknown_when_it_is_not_offered() -> None:
             await call(b"", timeout=10)
     await server.server.stop(None)
     assert failure.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_number_of_methods_costs_a_call_nothing() -> None:
+    """The server waits for the next call of any method at once, however many there are."""
+    server = build(reflect=True)
+    before = len(asyncio.all_tasks())
+    await server.server.start()
+    waiting = len(asyncio.all_tasks()) - before
+    await server.server.stop(None)
+    assert waiting <= 2
 
 
 async def test_build_server_fails_on_an_address_in_use() -> None:
