@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
+from lumetry_core.collectors.agent.polling.model import Source
 from lumetry_core.runtime.database import Transaction
 
 LEASE = timedelta(seconds=60)
@@ -111,37 +112,11 @@ class WorkItem:
 
 
 @dataclass(frozen=True, slots=True)
-class SourceTarget:
-    """Where a metric source is and as whom to ask it."""
-
-    base_url: str = ""
-    username: str = ""
-    host: str = ""
-    port: int = 0
-    database: str = ""
-    tls: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SourceItem:
-    """One question to a source."""
-
-    metric_key: str
-    query: str
-    value_column: str = ""
-    label_columns: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class SourcePayload:
     """A metric source to ask. `source_id` 0: it is not saved, which occurs in tests only."""
 
     source_id: int
-    type: str
-    target: SourceTarget
-    secret: str
-    items: tuple[SourceItem, ...]
-    timeout_ms: int
+    source: Source
 
 
 @dataclass(frozen=True, slots=True)

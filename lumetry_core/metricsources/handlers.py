@@ -9,16 +9,14 @@ from lumetry_core.access.vault import VaultError
 from lumetry_core.collectors.agent.polling.wording import hide
 from lumetry_core.collectors.work import (
     Outcome,
-    SourceItem,
     SourcePayload,
-    SourceTarget,
     WorkHandler,
     WorkItem,
     WorkKind,
     is_held,
 )
 from lumetry_core.metricsources.judging import PollResult
-from lumetry_core.metricsources.model import MAX_TEST_SAMPLES, Definition, Seen, SourceTest, SourceTestStatus
+from lumetry_core.metricsources.model import MAX_TEST_SAMPLES, Seen, SourceTest, SourceTestStatus
 from lumetry_core.metricsources.sealing import Candidate, Rules, unseal
 from lumetry_core.metricsources.service import recording, sources, testing
 from lumetry_core.runtime.database import Transaction
@@ -50,7 +48,7 @@ class PollHandler:
             secret = unseal(self._rules.vault, item.organization_id, source.sealed)
         except VaultError:
             return Outcome(succeeded=False, error=UNREADABLE)
-        return payload_of(definition, source.id, secret)
+        return SourcePayload(source.id, definition.asked(secret))
 
     async def finish(self, tx: Transaction, item: WorkItem, outcome: Outcome, now: datetime) -> None:
         """See `WorkHandler`. What no collector reports says nothing of the source."""
@@ -82,7 +80,7 @@ class SourceTestHandler:
             candidate = await testing.start_test(tx, item.organization_id, int(item.subject), self._rules)
         except VaultError:
             return Outcome(succeeded=False, error=UNREADABLE)
-        return None if candidate is None else payload_of(candidate.definition, candidate.source_id, candidate.secret)
+        return None if candidate is None else SourcePayload(candidate.source_id, candidate.definition.asked(candidate.secret))
 
     async def finish(self, tx: Transaction, item: WorkItem, outcome: Outcome, now: datetime) -> None:
         """See `WorkHandler`."""
@@ -109,19 +107,6 @@ class SourceTestHandler:
             return await testing.find_candidate(tx, item.organization_id, int(item.subject), self._rules)
         except VaultError:
             return None
-
-
-def payload_of(definition: Definition, source_id: int, secret: str) -> SourcePayload:
-    """What a collector needs to ask a source."""
-    target = definition.target
-    return SourcePayload(
-        source_id=source_id,
-        type=definition.type.value,
-        target=SourceTarget(target.base_url, target.username, target.host, target.port, target.database, target.tls),
-        secret=secret,
-        items=tuple(SourceItem(each.metric_key, each.query, each.value_column, each.label_columns) for each in definition.items),
-        timeout_ms=definition.timeout_seconds * 1000,
-    )
 
 
 def build_handlers(rules: Rules) -> Mapping[WorkKind, WorkHandler]:

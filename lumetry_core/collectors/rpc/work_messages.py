@@ -29,10 +29,10 @@ def encode_work(claimed: ClaimedWork) -> pb.WorkItem:
 
 def encode_source(payload: SourcePayload) -> pb.SourceWork:
     """A metric source to ask."""
-    target = payload.target
+    source, target = payload.source, payload.source.target
     return pb.SourceWork(
         source_id=payload.source_id,
-        type=payload.type,
+        type=source.type,
         target=pb.SourceTarget(
             base_url=target.base_url,
             username=target.username,
@@ -41,12 +41,12 @@ def encode_source(payload: SourcePayload) -> pb.SourceWork:
             database=target.database,
             tls=target.tls,
         ),
-        secret=payload.secret,
+        secret=source.secret,
         items=[
             pb.SourceItem(metric_key=item.metric_key, query=item.query, value_column=item.value_column, label_columns=item.label_columns)
-            for item in payload.items
+            for item in source.items
         ],
-        timeout_ms=payload.timeout_ms,
+        timeout_ms=round(source.timeout_seconds * 1000),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from lumetry_core.collectors.agent.polling.model import Item, Source, Target
 from lumetry_core.collectors.config import Config, Notifications
 from lumetry_core.collectors.model import Collector, Status
 from lumetry_core.collectors.store import collectors as store
@@ -12,9 +13,7 @@ from lumetry_core.collectors.work import (
     NotificationPayload,
     Outcome,
     Payload,
-    SourceItem,
     SourcePayload,
-    SourceTarget,
     WorkDraft,
     WorkItem,
     WorkKind,
@@ -29,14 +28,8 @@ CALLER = Caller(ORGANIZATION, CredentialKind.COLLECTOR, collector_id=COLLECTOR)
 CAPABILITIES = ("poll:prometheus", "source_test", "notification")
 EVERYTHING = Config(notifications=Notifications(enabled=True))
 DONE = Outcome(succeeded=True, duration_ms=12)
-SOURCE = SourcePayload(
-    source_id=4,
-    type="prometheus",
-    target=SourceTarget(base_url="http://prometheus:9090", username="reader"),
-    secret="hunter2",
-    items=(SourceItem("db.up", "up", label_columns=("job",)),),
-    timeout_ms=10_000,
-)
+TARGET = Target(base_url="http://prometheus:9090", username="reader")
+SOURCE = SourcePayload(4, Source("prometheus", TARGET, (Item("db.up", "up", label_columns=("job",)),), "hunter2", 10.0))
 NOTIFICATION = NotificationPayload("12:open", "http://10.0.0.8/hook", {"Content-Type": "application/json"}, b"{}")
 
 

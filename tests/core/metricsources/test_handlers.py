@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from lumetry_core.access.vault import Vault
+from lumetry_core.collectors.agent.polling.model import Item, Target
+from lumetry_core.collectors.agent.polling.model import Source as Asked
 from lumetry_core.collectors.service import working
-from lumetry_core.collectors.work import LEASE, Outcome, Sample, SourceItem, SourcePayload, SourceTarget, WorkItem, WorkKind
+from lumetry_core.collectors.work import LEASE, Outcome, Sample, SourcePayload, WorkItem, WorkKind
 from lumetry_core.metricsources.drafts import ItemDraft
 from lumetry_core.metricsources.handlers import UNREADABLE, PollHandler, SourceTestHandler, build_handlers
 from lumetry_core.metricsources.model import PollStatus, Seen, Source, SourceTest, SourceTestStatus, Standing
@@ -18,14 +20,8 @@ from lumetry_core.runtime.errors import LumetryError, Reason
 from tests.conftest import FakeClock
 from tests.core.metricsources.building import CALLER, ORGANIZATION, OTHER, PROMETHEUS, RULES, UP, World, changed
 
-PAYLOAD = SourcePayload(
-    source_id=1,
-    type="prometheus",
-    target=SourceTarget(base_url="http://prometheus:9090"),
-    secret="hunter2",
-    items=(SourceItem("prom.up", "up"),),
-    timeout_ms=10_000,
-)
+ASKED = Asked("prometheus", Target(base_url="http://prometheus:9090"), (Item("prom.up", "up"),), "hunter2", 10.0)
+PAYLOAD = SourcePayload(1, ASKED)
 
 
 async def remote(world: World, **fields: Any) -> tuple[Source, WorkItem]:
@@ -166,7 +162,7 @@ async def test_candidate_of_a_collector_is_tested_with_its_own_secret(world: Wor
     """It is not saved, so it has no number."""
     collector_id = await world.collector()
     _, item = await begin(world, None, collector_id=collector_id, secret="mine")
-    assert await describe(world, item) == replace(PAYLOAD, source_id=0, secret="mine")
+    assert await describe(world, item) == SourcePayload(0, replace(ASKED, secret="mine"))
 
 
 async def test_too_many_waiting_tests_are_refused(world: World) -> None:

@@ -121,7 +121,7 @@ async def test_claim_work_and_complete_it(
             source_id=4,
             type="prometheus",
             target=work_pb2.SourceTarget(base_url="http://prometheus:9090", username="reader"),
-            secret=SOURCE.secret,
+            secret=SOURCE.source.secret,
             items=[work_pb2.SourceItem(metric_key="db.up", query="up", label_columns=["job"])],
             timeout_ms=10_000,
         ),
