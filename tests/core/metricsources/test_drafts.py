@@ -75,6 +75,12 @@ def test_check_takes_a_type_that_only_collectors_can_poll() -> None:
     assert faults_of(replace(draft, collector_id=COLLECTOR), ("prometheus",)) == {}
 
 
+def test_check_refuses_names_that_no_line_of_a_log_can_hold() -> None:
+    """A name is shown to people and told in messages."""
+    assert faults_of(replace(PROMETHEUS, name="Prome\ntheus")) == {"name": "must have no control characters"}
+    assert faults_of(replace(PROMETHEUS, name="Prométhée → β")) == {}
+
+
 def test_check_collects_all_faults() -> None:
     """Every fault is named by its path."""
     draft = SourceDraft(

@@ -84,6 +84,17 @@ async def test_finish_poll_records_what_the_collector_reports(world: World, cloc
     assert (await world.metric("prom.up")).sync_status == "FAILED"
 
 
+async def test_errors_that_collectors_report_keep_the_secret(world: World) -> None:
+    """Whatever a collector does about it, what it reports of polls and tests never shows what the source is asked with."""
+    source, item = await remote(world)
+    told = Outcome(succeeded=False, error="cannot log in with hunter2")
+    await finish(world, held(item, world), told)
+    assert (await world.read(source.id)).standing.error == "cannot log in with •••"
+    test, item = await begin(world, source.id)
+    await finish(world, held(item, world), told)
+    assert (await read_test(world, test)).error == "cannot log in with •••"
+
+
 async def test_finish_poll_that_no_collector_made(world: World, clock: FakeClock) -> None:
     """A collector that is away is not the source's failure."""
     source, item = await remote(world)

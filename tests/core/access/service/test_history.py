@@ -146,6 +146,16 @@ async def test_list_revisions_of_an_identity_that_no_database_holds(database: Da
     assert ([revision.operation for revision in found], total) == (["Created"], 1)
 
 
+async def test_list_revisions_of_a_collector_in_capitals(database: Database) -> None:
+    """Its identity is a UUID, which means the same in either case."""
+    identity = "c0000000-0000-4000-8000-00000000000a"
+    async with database.write() as tx:
+        await record_audit(tx, ANN, "Collector.Created", "Collector", identity, NOW, after={"x": 1})
+    async with database.read() as tx:
+        found, total = await list_revisions(tx, ANN, "Collector", identity.upper(), 0, 0)
+    assert ([revision.operation for revision in found], total) == (["Created"], 1)
+
+
 @pytest.mark.parametrize("entity_type", ["rule", "Alert", "User", ""])
 async def test_list_revisions_of_a_type_without_history(database: Database, entity_type: str) -> None:
     """Types are spelled exactly, and only the documented ones have histories."""

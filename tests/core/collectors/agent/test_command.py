@@ -44,9 +44,9 @@ async def test_process_collects_until_told_to_end(core: GrpcCore | HttpCore, tmp
     assert core.credential not in errors.decode()
 
 
-def run_collector(url: str, state_folder: Path) -> subprocess.CompletedProcess[str]:
+def run_collector(url: str, state_folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """A collector that is not expected to stay."""
-    command = [sys.executable, "-m", "lumetry_core.collectors.agent", "--url", url, "--state-dir", str(state_folder)]
+    command = [sys.executable, "-m", "lumetry_core.collectors.agent", "--url", url, "--state-dir", str(state_folder), *options]
     return subprocess.run(command, env={"PATH": "/usr/bin"}, capture_output=True, text=True, check=False)
 
 
@@ -57,6 +57,15 @@ def test_command_with_a_wrong_option(tmp_path: Path) -> None:
     assert result.stderr.startswith("Usage: ")
     assert "unknown scheme ftp" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_command_with_a_log_level(tmp_path: Path) -> None:
+    """Case does not matter; one that does not exist is refused with those that do."""
+    known = run_collector("grpc://127.0.0.1:1", tmp_path, "--log-level", "warning")
+    unknown = run_collector("grpc://127.0.0.1:1", tmp_path, "--log-level", "loud")
+    assert (known.returncode, unknown.returncode) == (77, 2)
+    assert "DEBUG" in unknown.stderr.upper()
+    assert "Traceback" not in unknown.stderr
 
 
 def test_command_without_a_token(tmp_path: Path) -> None:
