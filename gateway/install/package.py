@@ -28,6 +28,7 @@ INCLUDED: Mapping[str, tuple[str, ...]] = {
         "runtime/clock.py",
         "runtime/logging.py",
         "runtime/outbound.py",
+        "runtime/windows.py",
     ),
     "lumetry": (
         "__init__.py",
