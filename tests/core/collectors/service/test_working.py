@@ -100,7 +100,7 @@ async def test_claim_gives_what_waits(database: Database, clock: FakeClock, hand
     async with database.read() as tx:
         stored = repr((await tx.execute(select(work))).all())
     assert claimed.token not in stored
-    assert SOURCE.secret not in stored
+    assert SOURCE.source.secret not in stored
     assert await claim(database, clock, handler) == []
 
 
