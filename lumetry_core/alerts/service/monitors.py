@@ -42,10 +42,14 @@ async def report_firing(tx: Transaction, organization_id: int, reports: Sequence
     be called whenever the condition is found, and has to be: after a person closed the alert the next report opens another.
     """
     last = {report.key: report for report in reports}
+    # Others may be opening the same now. They have to be over before this opens anything: of one key there is one open alert. Nothing is
+    # locked before the turn: whoever has it may wait for what is.
+    opens = bool(last.keys() - (await find_open(tx, organization_id, last, lock=False)).keys())
+    if opens:
+        await take_turn(tx, organization_id)
     found = await find_open(tx, organization_id, last)
     missing = last.keys() - found.keys()
-    if missing:
-        # Others may be opening the same now. They have to be over before this opens anything: of one key there is one open alert.
+    if missing and not opens:  # closed since the first look
         await take_turn(tx, organization_id)
         found |= await find_open(tx, organization_id, missing)
     new = [report for key, report in last.items() if key not in found]
@@ -173,13 +177,13 @@ def merge(alert: Alert, details: Mapping[str, object] | None) -> Alert:
     return replace(alert, details={**(alert.details or {}), **(details or {})})
 
 
-async def find_open(tx: Transaction, organization_id: int, keys: Collection[AlertKey]) -> dict[AlertKey, Alert]:
-    """The open alerts of keys, kept from changing until the transaction ends."""
+async def find_open(tx: Transaction, organization_id: int, keys: Collection[AlertKey], *, lock: bool = True) -> dict[AlertKey, Alert]:
+    """The open alerts of keys, kept from changing until the transaction ends if `lock` is set."""
     found: dict[AlertKey, Alert] = {}
     for entity_type in EntityType:
         ids = {key.entity_id for key in keys if key.entity_type is entity_type}
         if ids:
-            alerts = await monitored.select_of_entities(tx, organization_id, entity_type, ids, lock=True)
+            alerts = await monitored.select_of_entities(tx, organization_id, entity_type, ids, lock=lock)
             found |= {key_of(alert): alert for alert in alerts if key_of(alert) in keys}
     return found
 
